@@ -1,0 +1,521 @@
+import { applyUpdate } from './apply-update.js';
+import { createCapture } from './capture.js';
+import { conflict, invalidArgument, notFound, RunsError, refusal } from './errors.js';
+import { generateUuid } from './generate-id.js';
+import {
+  calculateDuration,
+  isNothing,
+  mergeOutputIncrements,
+  type Timestamp,
+  toMilliseconds,
+} from './helpers.js';
+import { isAbandoned, type Status, transition } from './lifecycle.js';
+import { cleanName, cleanText } from './payload.js';
+import { type BirthStatus, checkNumber, newCall, newLink, newRun, newStep } from './records.js';
+import { type Operation, reportTo, type Work } from './report.js';
+import { type Row, type RowConditions, type RowFields, rowsOf } from './rows.js';
+import type { RunTrackerOptions } from './tracker.js';
+import type {
+  CreateCallParams,
+  CreateRunParams,
+  CreateStepParams,
+  LinkStepParams,
+  RecordKind,
+  StepLink,
+  StepProgress,
+} from './types.js';
+
+type CreateParams = CreateRunParams | CreateStepParams | CreateCallParams;
+type EndOperation = 'finish' | 'fail' | 'cancel' | 'skip';
+type MoveOperation = EndOperation | 'start';
+type Counts = Record<string, number>;
+
+/** Increments of one run that wait for their turn, and go out as one write. */
+interface Batch {
+  counts: Counts;
+  written?: Promise<void>;
+}
+
+const OPEN: RowConditions = { ifStatus: ['pending', 'running'] };
+const RUNNING: RowConditions = { ifStatus: ['running'] };
+
+/** A status changes twice at most, so a store that refuses more often than this contradicts itself. */
+const MAX_TRIES = 5;
+
+/** Where each operation leads, and how far the work is then. */
+const OUTCOMES = {
+  start: ['running', 'running'],
+  finish: ['completed', 'succeeded'],
+  fail: ['failed', 'failed'],
+  cancel: ['cancelled', 'running'],
+  skip: ['skipped', 'running'],
+} as const;
+
+function statusAfter(kind: RecordKind, operation: MoveOperation): Status {
+  if (kind !== 'call') return OUTCOMES[operation][0];
+  return operation === 'finish' ? 'success' : 'error';
+}
+
+/** What a tracker is made of; {@link RunTracker} says what each of it promises. */
+export interface Engine {
+  create(kind: RecordKind, parentId: string | null, params: CreateParams): Promise<string>;
+  start(kind: 'run' | 'step', id: string): Promise<void>;
+  end(
+    kind: RecordKind,
+    id: string,
+    operation: EndOperation,
+    value: unknown,
+    metadata?: unknown,
+  ): Promise<void>;
+  increment(id: string, increments: Counts): Promise<void>;
+  updateRunProgress(id: string, currentStep: string | null): Promise<void>;
+  updateStepProgress(id: string, progress: StepProgress): Promise<void>;
+  execute<T>(
+    kind: RecordKind,
+    parentId: string | null,
+    params: CreateParams,
+    fn: (id: string) => T | PromiseLike<T>,
+  ): Promise<T>;
+  linkStep(stepId: string, params: LinkStepParams): Promise<string | null>;
+  getStepLinks(stepId: string): Promise<StepLink[]>;
+}
+
+/** What starts or ends a record, beside its result. */
+function fieldsAfter(
+  kind: RecordKind,
+  operation: MoveOperation,
+  startedAt: Timestamp | null | undefined,
+  time: number,
+): RowFields {
+  const status = statusAfter(kind, operation);
+  const at = new Date(time);
+  if (operation === 'start') return { status, startedAt: at, updatedAt: at };
+  const durationMs = calculateDuration(startedAt, time);
+  if (kind === 'call') return { status, durationMs };
+  const fields = { status, durationMs, completedAt: at, updatedAt: at };
+  return kind === 'run' ? { ...fields, currentStep: null } : fields;
+}
+
+/**
+ * What a tracker does: the lifecycle of records against a store.
+ *
+ * On a store with conditional updates the rules are checked by the very statement
+ * that writes. On a plain one they hold because the changes of one record take
+ * turns: read, check, write.
+ */
+export function createEngine(options: RunTrackerOptions): Engine {
+  const { store, linkStore, generateId, now, bestEffort, maxPayloadBytes = 262_144 } = options;
+  if (!(maxPayloadBytes >= 16 && maxPayloadBytes < Infinity)) {
+    throw invalidArgument('create RunTracker', 'maxPayloadBytes', '16 or more', maxPayloadBytes);
+  }
+  const rows = rowsOf(store);
+  const conditional = store.conditionalUpdates === true;
+  const report = reportTo(options.onTrackingError);
+  const capture = createCapture(options.redact, maxPayloadBytes, report);
+  /** Records whose insert failed while their work goes on: read and updated as if they were stored. */
+  const held = new Map<string, Row>();
+  const lines = new Map<string, (() => void)[]>();
+  const batches = new Map<string, Batch>();
+
+  /** The time now, in milliseconds. A broken clock must not break the work. */
+  function clock(): number {
+    try {
+      const time = now ? new Date(now()).getTime() : Number.NaN;
+      if (time > -Infinity) return time;
+    } catch {}
+    return Date.now();
+  }
+
+  function newId(kind: string, ownId = generateId?.()): string {
+    if (ownId === undefined) return generateUuid();
+    if (typeof ownId === 'string' && ownId) return cleanText(ownId);
+    throw invalidArgument(`create ${kind}`, 'id', 'a string that is not empty', ownId);
+  }
+
+  /** Does the tasks of one record one after the other, where the store does not keep them apart. */
+  async function inTurn<T>(
+    kind: RecordKind,
+    id: string,
+    task: () => T | Promise<T>,
+    batch?: Batch,
+  ): Promise<T> {
+    if (conditional && !bestEffort && (kind !== 'run' || store.incrementRunOutput)) return task();
+    const key = kind + id;
+    const line = lines.get(key);
+    if (line) {
+      // Increments may join the last in line, as long as that is a batch.
+      if (batch) batches.set(id, batch);
+      else batches.delete(id);
+      await new Promise<void>((resolve) => line.push(resolve));
+      if (batches.get(id) === batch) batches.delete(id);
+    } else {
+      lines.set(key, []);
+    }
+    try {
+      return await task();
+    } finally {
+      const next = lines.get(key)?.shift();
+      if (next) next();
+      else lines.delete(key);
+    }
+  }
+
+  /** Reads a record that has to be there. */
+  async function read(kind: RecordKind, id: string, operation: string): Promise<Row> {
+    const row = held.get(kind + id) ?? (await rows[kind].get(id));
+    if (!row) throw notFound(operation, kind, id);
+    return row as Row;
+  }
+
+  function update(
+    kind: RecordKind,
+    id: string,
+    fields: RowFields,
+    conditions?: RowConditions,
+  ): unknown {
+    const row = bestEffort && held.get(kind + id);
+    return row ? applyUpdate(row, fields, conditions) : rows[kind].update(id, fields, conditions);
+  }
+
+  /** Whether an update found its row; a plain store that does not say is believed. */
+  function isMatch(answer: unknown): boolean {
+    return conditional ? Boolean(answer) : answer !== false;
+  }
+
+  /** Does what must not disturb the work: a failure is reported. */
+  async function attempt(
+    task: () => unknown,
+    operation: Operation,
+    kind: RecordKind,
+    id: string,
+    work: Work,
+  ): Promise<void> {
+    try {
+      await task();
+    } catch (error) {
+      report(error, operation, kind, id, work);
+    }
+  }
+
+  /** What an end stores beside the status: an output, an error, or a reason. */
+  function resultOf(
+    kind: RecordKind,
+    id: string,
+    operation: EndOperation,
+    value: unknown,
+  ): RowFields {
+    const field = operation === 'finish' || operation === 'skip' ? 'output' : 'error';
+    if (operation !== 'fail' && isNothing(value)) return {};
+    const captured = capture(value, field, kind, id, OUTCOMES[operation][1]);
+    return captured ? { [field]: captured } : {};
+  }
+
+  /**
+   * Starts or ends a record.
+   *
+   * @param result what to store beside the new status; may name another status
+   * @param isOwn whether the tracker itself ends the record, after its work
+   * @returns the record as it was, or undefined when there was nothing to do
+   */
+  function move(
+    kind: RecordKind,
+    id: string,
+    operation: MoveOperation,
+    result: RowFields,
+    isOwn = false,
+  ): Promise<Row | undefined> {
+    return inTurn(kind, id, async () => {
+      const target = result.status ?? statusAfter(kind, operation);
+      const time = clock();
+      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+        const row = await read(kind, id, operation);
+        const { status, error } = row;
+        const isAdopted = operation !== 'start' && isAbandoned(row);
+        const verdict = isAdopted ? 'write' : transition(status, target);
+        if (verdict === 'same') {
+          if (result.output || result.metadata || (result.error ?? error) !== error) {
+            const work = OUTCOMES[operation][1];
+            report(conflict(operation, kind, id, status), operation, kind, id, work);
+          }
+          return undefined;
+        }
+        if (verdict === 'refuse') {
+          // A step that its own work skipped, and that then returned nothing, is no conflict.
+          if (isOwn && status === 'skipped' && !Object.keys(result).length) return undefined;
+          throw conflict(operation, kind, id, status);
+        }
+        const startedAt = kind === 'call' ? row.createdAt : row.startedAt;
+        const fields = fieldsAfter(kind, operation, startedAt, time);
+        const conditions: RowConditions = { ifStatus: [status] };
+        if (isAdopted) {
+          fields.error = null;
+          conditions.ifError = error as string;
+        }
+        Object.assign(fields, result);
+        if (kind === 'run' && result.output) {
+          conditions.mergeOutput = true;
+          if (!conditional) fields.output = { ...row.output, ...result.output };
+        }
+        if (isMatch(await update(kind, id, fields, conditions))) return row;
+      }
+      const fact = 'the store refuses what its own reads allow';
+      throw refusal('unsupported', operation, kind, id, fact);
+    });
+  }
+
+  async function end(
+    kind: RecordKind,
+    id: string,
+    operation: EndOperation,
+    value: unknown,
+    metadata?: unknown,
+  ): Promise<void> {
+    const result = resultOf(kind, id, operation, value);
+    const captured = capture(metadata, 'metadata', kind, id, OUTCOMES[operation][1]);
+    if (captured) result.metadata = captured;
+    await move(kind, id, operation, result);
+  }
+
+  async function start(kind: 'run' | 'step', id: string): Promise<void> {
+    const row = await move(kind, id, 'start', {});
+    if (row?.runId) await announce(row.runId, row.stepType as string, clock());
+  }
+
+  /** Adds to a run's counters; increments that wait for their turn become one write. */
+  async function increment(id: string, increments: Counts): Promise<void> {
+    const counts: Counts = Object.fromEntries(
+      Object.entries(increments).map(([name, value]) => {
+        checkNumber(`increment run "${id}"`, name, value, true);
+        return [cleanText(name), value];
+      }),
+    );
+    const waiting = batches.get(id);
+    if (waiting) {
+      waiting.counts = mergeOutputIncrements(waiting.counts, counts) as Counts;
+      return waiting.written;
+    }
+    const batch: Batch = { counts };
+    batch.written = inTurn('run', id, () => add(id, batch.counts), batch);
+    return batch.written;
+  }
+
+  async function add(id: string, counts: Counts): Promise<void> {
+    const updatedAt = new Date(clock());
+    let matched: unknown;
+    if (store.incrementRunOutput && !held.has(`run${id}`)) {
+      matched = await store.incrementRunOutput(id, counts, updatedAt);
+    } else {
+      let { output } = await read('run', id, 'increment');
+      output = mergeOutputIncrements(output, counts);
+      if (conditional) {
+        // Only what was counted, so that nothing is written back that has changed since.
+        for (const name of Object.keys(output))
+          if (!Object.hasOwn(counts, name)) delete output[name];
+      }
+      matched = await update('run', id, { output, updatedAt }, { mergeOutput: true });
+    }
+    if (matched === false) throw notFound('increment', 'run', id);
+  }
+
+  /** Sets the current step of a run that has not ended; resolves to whether there was one, as far as the store says. */
+  function setCurrentStep(id: string, currentStep: string | null, time: number): Promise<unknown> {
+    const fields = { currentStep, updatedAt: new Date(time) };
+    return inTurn('run', id, () => update('run', id, fields, OPEN));
+  }
+
+  /** Shows on the run which step has started. */
+  function announce(runId: string, stepType: string, time: number): Promise<void> {
+    return attempt(() => setCurrentStep(runId, stepType, time), 'update', 'run', runId, 'running');
+  }
+
+  async function updateRunProgress(id: string, currentStep: string | null): Promise<void> {
+    const name = currentStep && cleanName(currentStep);
+    // A conditional store refuses to change a run that has ended, too.
+    if (!isMatch(await setCurrentStep(id, name, clock()))) await read('run', id, 'update');
+  }
+
+  async function updateStepProgress(id: string, progress: StepProgress): Promise<void> {
+    const fields: RowFields = {};
+    for (const name of ['itemsTotal', 'itemsProcessed', 'itemsSucceeded', 'itemsFailed'] as const) {
+      const value = progress[name];
+      if (value === undefined) continue;
+      checkNumber(`update step "${id}"`, name, value, value !== null);
+      fields[name] = value;
+    }
+    fields.updatedAt = new Date(clock());
+    if (!isMatch(await inTurn('step', id, () => update('step', id, fields)))) {
+      throw notFound('update', 'step', id);
+    }
+  }
+
+  function build(
+    kind: RecordKind,
+    parentId: string | null,
+    params: CreateParams,
+    status: BirthStatus,
+    at: Date,
+  ): Row {
+    const id = newId(kind, params.id);
+    if (kind === 'run') return newRun(params as CreateRunParams, id, status, at, capture);
+    return kind === 'step'
+      ? newStep(parentId, params as CreateStepParams, id, status, at, capture)
+      : newCall(parentId as string, params as CreateCallParams, id, at, capture);
+  }
+
+  /** Gives a record that tries another one again its number. */
+  async function countAttempt(kind: RecordKind, row: Row): Promise<void> {
+    const { id, retryOf } = row;
+    if (!retryOf) return;
+    let previous: Row | undefined;
+    try {
+      previous = await read(kind, retryOf, 'retry');
+    } catch (error) {
+      if (!bestEffort || error instanceof RunsError) throw error;
+      report(error, 'create', kind, id, 'not_started');
+    }
+    row.attempt = (previous?.attempt ?? 1) + 1;
+  }
+
+  /** Tries again to store what is held of the records above a new one, which may refer to them. */
+  async function saveParents({ runId, parentStepId, stepId }: Partial<Row>): Promise<void> {
+    if (!held.size) return;
+    await save('run', runId);
+    await save('step', parentStepId);
+    await save('step', stepId);
+  }
+
+  async function save(kind: RecordKind, id: string | null | undefined): Promise<void> {
+    const row = id && held.get(kind + id);
+    if (!row) return;
+    await saveParents(row);
+    const insert = async () => {
+      if (!held.has(kind + id)) return;
+      await rows[kind].insert(structuredClone(row));
+      held.delete(kind + id);
+    };
+    await attempt(() => inTurn(kind, id, insert), 'start', kind, id, 'running');
+  }
+
+  /**
+   * Stores a held record whose work has ended, and lets go of it: inserts it whole,
+   * unless the insert that failed was committed after all. Resolves in that case
+   * to what is still to be written.
+   */
+  async function settle(kind: RecordKind, row: Row): Promise<RowFields | undefined> {
+    const { id, createdAt, output, ...fields } = row;
+    try {
+      const stored = (await rows[kind].get(id)) as Row | null | undefined;
+      if (!stored) {
+        await rows[kind].insert(row);
+        return undefined;
+      }
+      if (toMilliseconds(stored.createdAt) !== createdAt.getTime()) {
+        throw refusal('invalid_transition', 'store', kind, id, 'this id is taken');
+      }
+      // An output of nothing must not erase what others have counted meanwhile.
+      return output ? { ...fields, output } : fields;
+    } finally {
+      held.delete(kind + id);
+    }
+  }
+
+  async function create(
+    kind: RecordKind,
+    parentId: string | null,
+    params: CreateParams,
+  ): Promise<string> {
+    const row = build(kind, parentId, params, 'pending', new Date(clock()));
+    const { id } = row;
+    await countAttempt(kind, row);
+    await saveParents(row);
+    await rows[kind].insert(row);
+    return id;
+  }
+
+  async function execute<T>(
+    kind: RecordKind,
+    parentId: string | null,
+    params: CreateParams,
+    fn: (id: string) => T | PromiseLike<T>,
+  ): Promise<T> {
+    const startedAt = clock();
+    const row = build(kind, parentId, params, 'running', new Date(startedAt));
+    // Once it is inserted the row belongs to the store, so what is needed later is taken here.
+    const { id, stepType } = row;
+    if (row.retryOf) await countAttempt(kind, row);
+    if (bestEffort) {
+      await saveParents(row);
+      try {
+        await rows[kind].insert(structuredClone(row));
+      } catch (error) {
+        report(error, 'start', kind, id, 'not_started');
+        held.set(kind + id, row);
+      }
+    } else {
+      await rows[kind].insert(row);
+    }
+    if (stepType && parentId) await announce(parentId, stepType, startedAt);
+
+    let outcome: unknown;
+    let operation: EndOperation = 'finish';
+    try {
+      outcome = await (kind === 'call' ? (fn as () => T)() : fn(id));
+    } catch (error) {
+      outcome = error;
+      operation = 'fail';
+    }
+
+    const work = OUTCOMES[operation][1];
+    try {
+      const isResult = operation === 'finish' && !isNothing(outcome);
+      const result = resultOf(kind, id, operation, isResult ? { result: outcome } : outcome);
+      let isStored = false;
+      // Nobody else ends a call, and a conditional store notices when somebody ended the record.
+      if (conditional || kind === 'call') {
+        const fields = Object.assign(fieldsAfter(kind, operation, startedAt, clock()), result);
+        const isMerged = kind === 'run' && result.output;
+        const conditions = isMerged ? { ...RUNNING, mergeOutput: true as const } : RUNNING;
+        const write = () => update(kind, id, fields, conditions);
+        isStored = isMatch(await (bestEffort ? inTurn(kind, id, write) : write()));
+      }
+      if (!isStored) await move(kind, id, operation, result, true);
+    } catch (error) {
+      report(error, operation, kind, id, work);
+    }
+    if (held.has(kind + id)) {
+      const store = async () => {
+        const unsaved = await inTurn(kind, id, () => settle(kind, row));
+        if (unsaved) await move(kind, id, operation, unsaved, true);
+      };
+      await attempt(store, operation, kind, id, work);
+    }
+
+    if (operation === 'fail') throw outcome;
+    return outcome as T;
+  }
+
+  async function linkStep(stepId: string, params: LinkStepParams): Promise<string | null> {
+    if (!linkStore) return null;
+    const link = newLink(stepId, params, newId('link'), new Date(clock()));
+    const { id } = link;
+    await saveParents(link);
+    await linkStore.insertStepLink(link);
+    return id;
+  }
+
+  async function getStepLinks(stepId: string): Promise<StepLink[]> {
+    return linkStore ? linkStore.getStepLinks(stepId) : [];
+  }
+
+  return {
+    create,
+    start,
+    end,
+    increment,
+    updateRunProgress,
+    updateStepProgress,
+    execute,
+    linkStep,
+    getStepLinks,
+  };
+}

@@ -1,0 +1,97 @@
+import { isOpen } from './lifecycle.js';
+import type { CallStatus, Payload, Run, RunStatus, StepStatus } from './types.js';
+
+/** A point in time, as databases hand it out: a `Date`, an ISO string, or milliseconds since 1970. */
+export type Timestamp = Date | string | number;
+
+/** Whether a run has ended: completed, failed or cancelled. Takes the run or its status. */
+export function isRunComplete(run: RunStatus | { status: RunStatus }): boolean {
+  return isComplete(run);
+}
+
+/** Whether a step has ended: completed, failed, cancelled or skipped. Takes the step or its status. */
+export function isStepComplete(step: StepStatus | { status: StepStatus }): boolean {
+  return isComplete(step);
+}
+
+/** Whether a call has ended, in success or error. Takes the call or its status. */
+export function isCallComplete(call: CallStatus | { status: CallStatus }): boolean {
+  return isComplete(call);
+}
+
+function isComplete<S extends StepStatus | CallStatus>(record: S | { status: S }): boolean {
+  return !isOpen(typeof record === 'string' ? record : record.status);
+}
+
+/**
+ * The whole milliseconds between two points in time, never negative; `null`
+ * when one of them is missing or no valid time.
+ *
+ * @param endedAt @default now
+ */
+export function calculateDuration(
+  startedAt: Timestamp | null | undefined,
+  endedAt: Timestamp | null | undefined = Date.now(),
+): number | null {
+  const duration = toMilliseconds(endedAt) - toMilliseconds(startedAt);
+  return Number.isNaN(duration) ? null : Math.max(0, Math.round(duration));
+}
+
+/** Milliseconds since 1970, or NaN for what is no valid time. */
+export function toMilliseconds(time: Timestamp | null | undefined): number {
+  return isNothing(time) ? Number.NaN : new Date(time).getTime();
+}
+
+export function isNothing(value: unknown): value is null | undefined {
+  return value === null || value === undefined;
+}
+
+/**
+ * Adds increments to the counters in an output, into a new object.
+ *
+ * A value that is no finite number counts as 0; the other members of the output
+ * stay as they are. A sum beyond the largest number stops there.
+ */
+export function mergeOutputIncrements(
+  current: object | null | undefined,
+  increments: Record<string, number>,
+): Payload {
+  const output = new Map<string, unknown>(Object.entries(current ?? {}));
+  for (const [key, increment] of Object.entries(increments)) {
+    const sum = asCount(output.get(key)) + asCount(increment);
+    output.set(key, Math.min(Math.max(sum, -Number.MAX_VALUE), Number.MAX_VALUE));
+  }
+  // Unlike an assignment, this makes `__proto__` a member like any other.
+  return Object.fromEntries(output);
+}
+
+function asCount(value: unknown): number {
+  return Number.isFinite(value) ? (value as number) : 0;
+}
+
+/**
+ * A duration to read: `500ms`, `3.5s`, `2m 5s`, `1h 1m`.
+ *
+ * @param durationMs milliseconds; negative and invalid ones count as 0
+ */
+export function formatDuration(durationMs: number): string {
+  const ms = Number.isFinite(durationMs) ? Math.max(0, Math.round(durationMs)) : 0;
+  if (ms < 1000) return `${ms}ms`;
+  const tenths = Math.round(ms / 100);
+  if (tenths < 600) return `${Math.floor(tenths / 10)}.${tenths % 10}s`;
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${seconds % 60}s`;
+  return `${Math.floor(seconds / 3600)}h ${Math.floor((seconds % 3600) / 60)}m`;
+}
+
+/** A run in one line: `sync running: fetch_data`, `sync completed in 3.5s`, `sync failed: timeout`. */
+export function getRunSummary(
+  run: Pick<Run, 'runType' | 'status' | 'currentStep' | 'durationMs' | 'error'>,
+): string {
+  const { runType, status, currentStep, durationMs, error } = run;
+  let summary = `${runType} ${status === 'pending' ? 'waiting to start' : status}`;
+  if (status === 'completed' && durationMs !== null) summary += ` in ${formatDuration(durationMs)}`;
+  const detail = status === 'running' ? currentStep : status === 'failed' ? error : null;
+  if (detail) summary += `: ${detail.split('\n')[0]}`;
+  return summary;
+}

@@ -1,0 +1,46 @@
+/**
+ * Records the execution of workflows, syncs and background jobs in a database of yours.
+ *
+ * @packageDocumentation
+ */
+export type { Redact, RedactInfo } from './capture.js';
+export { RunsError, type RunsErrorCode } from './errors.js';
+export {
+  calculateDuration,
+  formatDuration,
+  getRunSummary,
+  isCallComplete,
+  isRunComplete,
+  isStepComplete,
+  mergeOutputIncrements,
+  type Timestamp,
+} from './helpers.js';
+export type { OnTrackingError, TrackingErrorInfo, Work } from './report.js';
+export type {
+  RunStore,
+  StepLinkStore,
+  UpdateConditions,
+  UpdateRunConditions,
+} from './store.js';
+export { RunTracker, type RunTrackerOptions } from './tracker.js';
+export type {
+  ActorType,
+  Call,
+  CallStatus,
+  CreateCallParams,
+  CreateRunParams,
+  CreateStepParams,
+  FinishCallParams,
+  FinishParams,
+  LinkStepParams,
+  Payload,
+  RecordKind,
+  Run,
+  RunStatus,
+  Step,
+  StepLink,
+  StepLinkType,
+  StepProgress,
+  StepStatus,
+  TriggerType,
+} from './types.js';

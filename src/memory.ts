@@ -1,0 +1,115 @@
+import { applyUpdate } from './apply-update.js';
+import { mergeOutputIncrements } from './helpers.js';
+import type { Row, RowConditions, RowFields } from './rows.js';
+import type { RunStore, StepLinkStore, UpdateConditions, UpdateRunConditions } from './store.js';
+import type { Call, CallStatus, Run, Step, StepLink, StepStatus } from './types.js';
+
+/**
+ * Keeps runs, steps, calls and links in memory: for tests, for examples, and for
+ * processes whose history may end with them.
+ *
+ * It has conditional updates and atomic counters, and shows how every other
+ * store behaves: updating an unknown id resolves to `false`, inserting an id
+ * twice rejects, and what goes in or comes out is a copy.
+ *
+ * @example
+ * const store = new MemoryStore();
+ * const tracker = new RunTracker({ store, linkStore: store });
+ */
+export class MemoryStore implements RunStore, StepLinkStore {
+  readonly conditionalUpdates = true;
+  readonly #runs = new Map<string, Run>();
+  readonly #steps = new Map<string, Step>();
+  readonly #calls = new Map<string, Call>();
+  readonly #links = new Map<string, StepLink>();
+  readonly #linkIds = new Map<string, string[]>();
+
+  async insertRun(run: Run): Promise<void> {
+    insert(this.#runs, 'Run', run);
+  }
+
+  async getRun(id: string): Promise<Run | null> {
+    return get(this.#runs, id);
+  }
+
+  async updateRun(
+    id: string,
+    fields: Partial<Run>,
+    conditions?: UpdateRunConditions,
+  ): Promise<boolean> {
+    return update(this.#runs, id, fields, conditions);
+  }
+
+  async incrementRunOutput(
+    id: string,
+    increments: Record<string, number>,
+    updatedAt: Date,
+  ): Promise<boolean> {
+    const run = this.#runs.get(id);
+    const output = mergeOutputIncrements(run?.output, increments);
+    return update(this.#runs, id, { output, updatedAt });
+  }
+
+  async insertStep(step: Step): Promise<void> {
+    insert(this.#steps, 'Step', step);
+  }
+
+  async getStep(id: string): Promise<Step | null> {
+    return get(this.#steps, id);
+  }
+
+  async updateStep(
+    id: string,
+    fields: Partial<Step>,
+    conditions?: UpdateConditions<StepStatus>,
+  ): Promise<boolean> {
+    return update(this.#steps, id, fields, conditions);
+  }
+
+  async insertCall(call: Call): Promise<void> {
+    insert(this.#calls, 'Call', call);
+  }
+
+  async getCall(id: string): Promise<Call | null> {
+    return get(this.#calls, id);
+  }
+
+  async updateCall(
+    id: string,
+    fields: Partial<Call>,
+    conditions?: UpdateConditions<CallStatus>,
+  ): Promise<boolean> {
+    return update(this.#calls, id, fields, conditions);
+  }
+
+  async insertStepLink(link: StepLink): Promise<void> {
+    insert(this.#links, 'Step link', link);
+    const ids = this.#linkIds.get(link.stepId) ?? [];
+    ids.push(link.id);
+    this.#linkIds.set(link.stepId, ids);
+  }
+
+  async getStepLinks(stepId: string): Promise<StepLink[]> {
+    const ids = this.#linkIds.get(stepId) ?? [];
+    return ids.map((id) => get(this.#links, id) as StepLink);
+  }
+}
+
+function insert<R extends { id: string }>(rows: Map<string, R>, kind: string, row: R): void {
+  if (rows.has(row.id)) throw new Error(`${kind} "${row.id}" exists already`);
+  rows.set(row.id, structuredClone(row));
+}
+
+function get<R>(rows: Map<string, R>, id: string): R | null {
+  return structuredClone(rows.get(id) ?? null);
+}
+
+function update<R extends Row>(
+  rows: Map<string, R>,
+  id: string,
+  fields: Partial<R>,
+  conditions?: RowConditions,
+): boolean {
+  const row = rows.get(id);
+  return row !== undefined && applyUpdate(row, structuredClone(fields) as RowFields, conditions);
+}

@@ -1,0 +1,100 @@
+import type { Call, CallStatus, Run, RunStatus, Step, StepLink, StepStatus } from './types.js';
+
+/** What must hold for an update to happen. Only stores with `conditionalUpdates` are given one. */
+export interface UpdateConditions<Status extends string> {
+  /** Update only while the stored status is one of these. */
+  ifStatus?: readonly Status[];
+  /** Update only while the stored error is exactly this text. */
+  ifError?: string;
+}
+
+/** The conditions of a run's update. */
+export interface UpdateRunConditions extends UpdateConditions<RunStatus> {
+  /**
+   * Lays the given `output` over the stored one instead of replacing it: one
+   * level deep, the given members win, members that are null are kept.
+   */
+  mergeOutput?: true;
+}
+
+/**
+ * The tables that a tracker writes to: nine methods, over your own database.
+ *
+ * What a tracker relies on: a promise resolves when the row is stored, and
+ * rejects when it is not. Nothing is listed, deleted or queried by anything
+ * but the primary key. Every method may also be called by several processes at
+ * once.
+ *
+ * Two optional abilities make the guarantees hold across processes and save
+ * round trips: {@link RunStore.conditionalUpdates} and
+ * {@link RunStore.incrementRunOutput}. A store without them works.
+ */
+export interface RunStore {
+  /**
+   * Says that the three update methods honour their third argument, in one
+   * atomic statement, and resolve to whether a row matched. Then exactly one of
+   * several competing finishers wins, in whatever process each of them is.
+   *
+   * A wrapper around such a store must pass the third argument on and return
+   * what it was given, or leave this unset.
+   *
+   * @default false
+   */
+  readonly conditionalUpdates?: boolean;
+
+  /** Stores a new run whole. Rejects when the id exists already: this is what makes an own `id` idempotent. */
+  insertRun(run: Run): Promise<unknown>;
+  /** Resolves to the run as it is stored now, with every field, or to null (or undefined) for an unknown id. */
+  getRun(id: string): Promise<Run | null | undefined>;
+  /**
+   * Changes the given fields of a run and leaves the others alone.
+   *
+   * @param conditions given only to stores with `conditionalUpdates`, which
+   * resolve to whether a row matched; `false` for an unknown id too
+   */
+  updateRun(id: string, fields: Partial<Run>, conditions?: UpdateRunConditions): Promise<unknown>;
+
+  /** Stores a new step whole. Rejects when the id exists already. */
+  insertStep(step: Step): Promise<unknown>;
+  /** Resolves to the step as it is stored now, with every field, or to null (or undefined) for an unknown id. */
+  getStep(id: string): Promise<Step | null | undefined>;
+  /** Changes the given fields of a step and leaves the others alone; conditions as for runs. */
+  updateStep(
+    id: string,
+    fields: Partial<Step>,
+    conditions?: UpdateConditions<StepStatus>,
+  ): Promise<unknown>;
+
+  /** Stores a new call whole. Rejects when the id exists already. */
+  insertCall(call: Call): Promise<unknown>;
+  /** Resolves to the call as it is stored now, with every field, or to null (or undefined) for an unknown id. */
+  getCall(id: string): Promise<Call | null | undefined>;
+  /** Changes the given fields of a call and leaves the others alone; conditions as for runs. */
+  updateCall(
+    id: string,
+    fields: Partial<Call>,
+    conditions?: UpdateConditions<CallStatus>,
+  ): Promise<unknown>;
+
+  /**
+   * Adds to numbers in a run's output, in the database, in one atomic
+   * statement: a member that is missing or no number counts as 0, and the other
+   * members stay. Sets `updatedAt`. Resolves to `false` for an unknown run.
+   *
+   * With it, increments from several processes all count. Without it a tracker
+   * reads, adds and writes, one increment of a run after the other.
+   */
+  incrementRunOutput?(
+    id: string,
+    increments: Record<string, number>,
+    updatedAt: Date,
+  ): Promise<boolean>;
+}
+
+/** Where step links are kept: optional, and apart from {@link RunStore}. */
+export interface StepLinkStore {
+  /** Stores a new link. */
+  insertStepLink(link: StepLink): Promise<unknown>;
+  /** Resolves to the links of a step, oldest first; empty when there are none. */
+  getStepLinks(stepId: string): Promise<StepLink[]>;
+}
