@@ -1,6 +1,5 @@
-import { applyUpdate } from './apply-update.js';
 import { createCapture } from './capture.js';
-import { conflict, invalidArgument, notFound, RunsError, refusal } from './errors.js';
+import { checkNumber, conflict, invalidArgument, notFound, RunsError, refusal } from './errors.js';
 import { generateUuid } from './generate-id.js';
 import {
   calculateDuration,
@@ -11,9 +10,9 @@ import {
 } from './helpers.js';
 import { isAbandoned, type Status, transition } from './lifecycle.js';
 import { cleanName, cleanText } from './payload.js';
-import { type BirthStatus, checkNumber, newCall, newLink, newRun, newStep } from './records.js';
+import { type BirthStatus, newCall, newLink, newRun, newStep } from './records.js';
 import { type Operation, reportTo, type Work } from './report.js';
-import { type Row, type RowConditions, type RowFields, rowsOf } from './rows.js';
+import { METHODS, type Row, type RowConditions, type RowFields } from './rows.js';
 import type { RunTrackerOptions } from './tracker.js';
 import type {
   CreateCallParams,
@@ -34,9 +33,9 @@ type Counts = Record<string, number>;
 interface Batch {
   counts: Counts;
   written?: Promise<void>;
+  isStarted?: boolean;
 }
 
-const OPEN: RowConditions = { ifStatus: ['pending', 'running'] };
 const RUNNING: RowConditions = { ifStatus: ['running'] };
 
 /** A status changes twice at most, so a store that refuses more often than this contradicts itself. */
@@ -108,7 +107,10 @@ export function createEngine(options: RunTrackerOptions): Engine {
   if (!(maxPayloadBytes >= 16 && maxPayloadBytes < Infinity)) {
     throw invalidArgument('create RunTracker', 'maxPayloadBytes', '16 or more', maxPayloadBytes);
   }
-  const rows = rowsOf(store);
+  for (const method of Object.values(METHODS).flat()) {
+    if (typeof store?.[method] === 'function') continue;
+    throw invalidArgument('create RunTracker', `store.${method}`, 'a method', store?.[method]);
+  }
   const conditional = store.conditionalUpdates === true;
   const report = reportTo(options.onTrackingError);
   const capture = createCapture(options.redact, maxPayloadBytes, report);
@@ -133,24 +135,14 @@ export function createEngine(options: RunTrackerOptions): Engine {
   }
 
   /** Does the tasks of one record one after the other, where the store does not keep them apart. */
-  async function inTurn<T>(
-    kind: RecordKind,
-    id: string,
-    task: () => T | Promise<T>,
-    batch?: Batch,
-  ): Promise<T> {
+  async function inTurn<T>(kind: RecordKind, id: string, task: () => T | Promise<T>): Promise<T> {
     if (conditional && !bestEffort && (kind !== 'run' || store.incrementRunOutput)) return task();
+    // What is counted from now on comes after this.
+    batches.delete(id);
     const key = kind + id;
     const line = lines.get(key);
-    if (line) {
-      // Increments may join the last in line, as long as that is a batch.
-      if (batch) batches.set(id, batch);
-      else batches.delete(id);
-      await new Promise<void>((resolve) => line.push(resolve));
-      if (batches.get(id) === batch) batches.delete(id);
-    } else {
-      lines.set(key, []);
-    }
+    if (line) await new Promise<void>((resolve) => line.push(resolve));
+    else lines.set(key, []);
     try {
       return await task();
     } finally {
@@ -162,7 +154,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
 
   /** Reads a record that has to be there. */
   async function read(kind: RecordKind, id: string, operation: string): Promise<Row> {
-    const row = held.get(kind + id) ?? (await rows[kind].get(id));
+    const row = held.get(kind + id) ?? (await store[METHODS[kind][1]](id));
     if (!row) throw notFound(operation, kind, id);
     return row as Row;
   }
@@ -174,7 +166,17 @@ export function createEngine(options: RunTrackerOptions): Engine {
     conditions?: RowConditions,
   ): unknown {
     const row = bestEffort && held.get(kind + id);
-    return row ? applyUpdate(row, fields, conditions) : rows[kind].update(id, fields, conditions);
+    if (row) return Object.assign(row, fields);
+    const method = METHODS[kind][2];
+    // A plain store must not see a third argument at all.
+    return conditional && conditions
+      ? store[method](id, fields as never, conditions as never)
+      : store[method](id, fields as never);
+  }
+
+  /** Whether nothing but the turns keeps the changes of a record apart. */
+  function isPlain(kind: RecordKind, id: string): boolean {
+    return !conditional || held.has(kind + id);
   }
 
   /** Whether an update found its row; a plain store that does not say is believed. */
@@ -207,7 +209,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
     const field = operation === 'finish' || operation === 'skip' ? 'output' : 'error';
     if (operation !== 'fail' && isNothing(value)) return {};
     const captured = capture(value, field, kind, id, OUTCOMES[operation][1]);
-    return captured ? { [field]: captured } : {};
+    return captured === null ? {} : { [field]: captured };
   }
 
   /**
@@ -232,17 +234,17 @@ export function createEngine(options: RunTrackerOptions): Engine {
         const { status, error } = row;
         const isAdopted = operation !== 'start' && isAbandoned(row);
         const verdict = isAdopted ? 'write' : transition(status, target);
-        if (verdict === 'same') {
-          if (result.output || result.metadata || (result.error ?? error) !== error) {
-            const work = OUTCOMES[operation][1];
-            report(conflict(operation, kind, id, status), operation, kind, id, work);
+        if (verdict !== 'write') {
+          const problem = conflict(operation, kind, id, status);
+          const { output, metadata, error: reason = error } = result;
+          const isLost = output || metadata || reason !== error;
+          if (verdict === 'same') {
+            if (isLost) report(problem, operation, kind, id, OUTCOMES[operation][1]);
+          } else if (!isOwn || status !== 'skipped' || isLost) {
+            // Only a step that its own work skipped, and that then returned nothing, is no conflict.
+            throw problem;
           }
           return undefined;
-        }
-        if (verdict === 'refuse') {
-          // A step that its own work skipped, and that then returned nothing, is no conflict.
-          if (isOwn && status === 'skipped' && !Object.keys(result).length) return undefined;
-          throw conflict(operation, kind, id, status);
         }
         const startedAt = kind === 'call' ? row.createdAt : row.startedAt;
         const fields = fieldsAfter(kind, operation, startedAt, time);
@@ -254,7 +256,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
         Object.assign(fields, result);
         if (kind === 'run' && result.output) {
           conditions.mergeOutput = true;
-          if (!conditional) fields.output = { ...row.output, ...result.output };
+          if (isPlain(kind, id)) fields.output = { ...row.output, ...result.output };
         }
         if (isMatch(await update(kind, id, fields, conditions))) return row;
       }
@@ -283,19 +285,27 @@ export function createEngine(options: RunTrackerOptions): Engine {
 
   /** Adds to a run's counters; increments that wait for their turn become one write. */
   async function increment(id: string, increments: Counts): Promise<void> {
-    const counts: Counts = Object.fromEntries(
-      Object.entries(increments).map(([name, value]) => {
-        checkNumber(`increment run "${id}"`, name, value, true);
-        return [cleanText(name), value];
-      }),
-    );
+    const operation = `increment run "${id}"`;
+    if (Object(increments) !== increments) {
+      throw invalidArgument(operation, 'increments', 'an object', increments);
+    }
+    let counts: Counts = {};
+    for (const [name, value] of Object.entries(increments)) {
+      checkNumber(operation, name, value);
+      counts = mergeOutputIncrements(counts, { [cleanText(name)]: value }) as Counts;
+    }
     const waiting = batches.get(id);
     if (waiting) {
       waiting.counts = mergeOutputIncrements(waiting.counts, counts) as Counts;
       return waiting.written;
     }
     const batch: Batch = { counts };
-    batch.written = inTurn('run', id, () => add(id, batch.counts), batch);
+    batch.written = inTurn('run', id, () => {
+      batch.isStarted = true;
+      if (batches.get(id) === batch) batches.delete(id);
+      return add(id, batch.counts);
+    });
+    if (!batch.isStarted) batches.set(id, batch);
     return batch.written;
   }
 
@@ -307,7 +317,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
     } else {
       let { output } = await read('run', id, 'increment');
       output = mergeOutputIncrements(output, counts);
-      if (conditional) {
+      if (!isPlain('run', id)) {
         // Only what was counted, so that nothing is written back that has changed since.
         for (const name of Object.keys(output))
           if (!Object.hasOwn(counts, name)) delete output[name];
@@ -320,7 +330,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
   /** Sets the current step of a run that has not ended; resolves to whether there was one, as far as the store says. */
   function setCurrentStep(id: string, currentStep: string | null, time: number): Promise<unknown> {
     const fields = { currentStep, updatedAt: new Date(time) };
-    return inTurn('run', id, () => update('run', id, fields, OPEN));
+    return inTurn('run', id, () => update('run', id, fields, { ifStatus: ['pending', 'running'] }));
   }
 
   /** Shows on the run which step has started. */
@@ -336,10 +346,9 @@ export function createEngine(options: RunTrackerOptions): Engine {
 
   async function updateStepProgress(id: string, progress: StepProgress): Promise<void> {
     const fields: RowFields = {};
-    for (const name of ['itemsTotal', 'itemsProcessed', 'itemsSucceeded', 'itemsFailed'] as const) {
-      const value = progress[name];
-      if (value === undefined) continue;
-      checkNumber(`update step "${id}"`, name, value, value !== null);
+    for (const [name, value] of Object.entries(progress)) {
+      if (value === undefined || !name.startsWith('items')) continue;
+      if (value !== null) checkNumber(`update step "${id}"`, name, value);
       fields[name] = value;
     }
     fields.updatedAt = new Date(clock());
@@ -357,9 +366,10 @@ export function createEngine(options: RunTrackerOptions): Engine {
   ): Row {
     const id = newId(kind, params.id);
     if (kind === 'run') return newRun(params as CreateRunParams, id, status, at, capture);
+    const parent = parentId && cleanText(parentId);
     return kind === 'step'
-      ? newStep(parentId, params as CreateStepParams, id, status, at, capture)
-      : newCall(parentId as string, params as CreateCallParams, id, at, capture);
+      ? newStep(parent, params as CreateStepParams, id, status, at, capture)
+      : newCall(parent as string, params as CreateCallParams, id, at, capture);
   }
 
   /** Gives a record that tries another one again its number. */
@@ -390,7 +400,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
     await saveParents(row);
     const insert = async () => {
       if (!held.has(kind + id)) return;
-      await rows[kind].insert(structuredClone(row));
+      await store[METHODS[kind][0]](structuredClone(row) as never);
       held.delete(kind + id);
     };
     await attempt(() => inTurn(kind, id, insert), 'start', kind, id, 'running');
@@ -404,9 +414,9 @@ export function createEngine(options: RunTrackerOptions): Engine {
   async function settle(kind: RecordKind, row: Row): Promise<RowFields | undefined> {
     const { id, createdAt, output, ...fields } = row;
     try {
-      const stored = (await rows[kind].get(id)) as Row | null | undefined;
+      const stored = await store[METHODS[kind][1]](id);
       if (!stored) {
-        await rows[kind].insert(row);
+        await store[METHODS[kind][0]](row as never);
         return undefined;
       }
       if (toMilliseconds(stored.createdAt) !== createdAt.getTime()) {
@@ -424,11 +434,12 @@ export function createEngine(options: RunTrackerOptions): Engine {
     parentId: string | null,
     params: CreateParams,
   ): Promise<string> {
-    const row = build(kind, parentId, params, 'pending', new Date(clock()));
+    const at = new Date(clock());
+    const row = build(kind, parentId, params, 'pending', at);
     const { id } = row;
     await countAttempt(kind, row);
     await saveParents(row);
-    await rows[kind].insert(row);
+    await store[METHODS[kind][0]](row as never);
     return id;
   }
 
@@ -439,20 +450,21 @@ export function createEngine(options: RunTrackerOptions): Engine {
     fn: (id: string) => T | PromiseLike<T>,
   ): Promise<T> {
     const startedAt = clock();
-    const row = build(kind, parentId, params, 'running', new Date(startedAt));
+    const at = new Date(startedAt);
+    const row = build(kind, parentId, params, 'running', at);
     // Once it is inserted the row belongs to the store, so what is needed later is taken here.
     const { id, stepType } = row;
     if (row.retryOf) await countAttempt(kind, row);
     if (bestEffort) {
       await saveParents(row);
       try {
-        await rows[kind].insert(structuredClone(row));
+        await store[METHODS[kind][0]](structuredClone(row) as never);
       } catch (error) {
         report(error, 'start', kind, id, 'not_started');
         held.set(kind + id, row);
       }
     } else {
-      await rows[kind].insert(row);
+      await store[METHODS[kind][0]](row as never);
     }
     if (stepType && parentId) await announce(parentId, stepType, startedAt);
 
@@ -469,16 +481,14 @@ export function createEngine(options: RunTrackerOptions): Engine {
     try {
       const isResult = operation === 'finish' && !isNothing(outcome);
       const result = resultOf(kind, id, operation, isResult ? { result: outcome } : outcome);
-      let isStored = false;
+      const fields = { ...fieldsAfter(kind, operation, startedAt, clock()), ...result };
+      const isMerged = kind === 'run' && result.output;
+      const conditions = isMerged ? { ...RUNNING, mergeOutput: true as const } : RUNNING;
       // Nobody else ends a call, and a conditional store notices when somebody ended the record.
-      if (conditional || kind === 'call') {
-        const fields = Object.assign(fieldsAfter(kind, operation, startedAt, clock()), result);
-        const isMerged = kind === 'run' && result.output;
-        const conditions = isMerged ? { ...RUNNING, mergeOutput: true as const } : RUNNING;
-        const write = () => update(kind, id, fields, conditions);
-        isStored = isMatch(await (bestEffort ? inTurn(kind, id, write) : write()));
+      const isRead = kind === 'call' ? held.has(kind + id) : isPlain(kind, id);
+      if (isRead || !isMatch(await update(kind, id, fields, conditions))) {
+        await move(kind, id, operation, result, true);
       }
-      if (!isStored) await move(kind, id, operation, result, true);
     } catch (error) {
       report(error, operation, kind, id, work);
     }
@@ -496,7 +506,8 @@ export function createEngine(options: RunTrackerOptions): Engine {
 
   async function linkStep(stepId: string, params: LinkStepParams): Promise<string | null> {
     if (!linkStore) return null;
-    const link = newLink(stepId, params, newId('link'), new Date(clock()));
+    const at = new Date(clock());
+    const link = newLink(cleanText(stepId), params, newId('link'), at);
     const { id } = link;
     await saveParents(link);
     await linkStore.insertStepLink(link);

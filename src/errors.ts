@@ -1,3 +1,4 @@
+import { isNothing } from './helpers.js';
 import type { Status } from './lifecycle.js';
 import { cleanText, cutText, preparePayload } from './payload.js';
 import type { RecordKind } from './types.js';
@@ -15,10 +16,7 @@ export type RunsErrorCode = 'not_found' | 'invalid_transition' | 'invalid_argume
  * - `unsupported`: the store cannot do, or does not do, what it promises
  */
 export class RunsError extends Error {
-  static {
-    RunsError.prototype.name = 'RunsError';
-  }
-
+  override name = 'RunsError';
   readonly code: RunsErrorCode;
 
   constructor(code: RunsErrorCode, message: string) {
@@ -37,6 +35,11 @@ export function invalidArgument(
   const actual = typeof value === 'string' ? JSON.stringify(value) : describeError(value);
   const message = `Cannot ${operation}: ${name} must be ${expected}, not ${cutText(actual, 100)}`;
   return new RunsError('invalid_argument', message);
+}
+
+/** @throws {RunsError} `invalid_argument` for what is no finite number */
+export function checkNumber(operation: string, name: string, value: unknown): void {
+  if (!Number.isFinite(value)) throw invalidArgument(operation, name, 'a finite number', value);
 }
 
 /** The error for a record that does not allow an operation: `Cannot finish run "r1": it already failed`. */
@@ -95,15 +98,12 @@ export function describeError(error: unknown): string {
 }
 
 function messageOf(error: unknown): string {
-  if (typeof error === 'string') return error;
-  if (typeof error === 'function') return '[function]';
-  if (typeof error !== 'object' || error === null) return String(error);
+  if (Object(error) !== error) return String(error);
   try {
     const { message, name } = error as Error;
     // Only an error may say nothing but its name.
-    if (typeof message === 'string' && (message || error instanceof Error)) {
-      return message || String(name);
-    }
+    const text: unknown = message || (error instanceof Error && name);
+    if (text && typeof text === 'string') return text;
   } catch {}
   return JSON.stringify(preparePayload(error, MAX_LENGTH));
 }
@@ -111,8 +111,11 @@ function messageOf(error: unknown): string {
 function causesOf(error: unknown): unknown[] {
   try {
     const { cause, errors } = error as { cause?: unknown; errors?: unknown };
-    const below = Array.isArray(errors) ? errors.slice(0, MAX_LINES) : [];
-    return cause === undefined || cause === null ? below : [cause, ...below];
+    const below = [cause];
+    for (let index = 0; Array.isArray(errors) && index < MAX_LINES; index += 1) {
+      below.push(errors[index]);
+    }
+    return below.filter((error) => !isNothing(error));
   } catch {
     return [];
   }

@@ -1,10 +1,9 @@
 /** A random UUID (version 4, RFC 9562), also in pages that are not served securely, where `crypto.randomUUID` is missing. */
 export function generateUuid(): string {
   if (crypto.randomUUID) return crypto.randomUUID();
-  const octets = Array.from(crypto.getRandomValues(new Uint8Array(16)), (random, index) => {
-    // Octet 6 carries the version, octet 8 the variant.
-    const octet = index === 6 ? (random & 15) | 64 : index === 8 ? (random & 63) | 128 : random;
-    return (octet + 256).toString(16).slice(1);
-  });
-  return octets.join('').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  const random = crypto.getRandomValues(new Uint8Array(36));
+  // The 4 tells the version, and the top bits of the 8 the variant.
+  return '00000000-0000-4000-8000-000000000000'.replace(/[08]/g, (digit, at) =>
+    (Number(digit) | ((random[at] as number) & (digit === '8' ? 3 : 15))).toString(16),
+  );
 }

@@ -78,7 +78,7 @@ export function formatDuration(durationMs: number): string {
   const ms = Number.isFinite(durationMs) ? Math.max(0, Math.round(durationMs)) : 0;
   if (ms < 1000) return `${ms}ms`;
   const tenths = Math.round(ms / 100);
-  if (tenths < 600) return `${Math.floor(tenths / 10)}.${tenths % 10}s`;
+  if (tenths < 600) return `${(tenths / 10).toFixed(1)}s`;
   const seconds = Math.round(ms / 1000);
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${seconds % 60}s`;
   return `${Math.floor(seconds / 3600)}h ${Math.floor((seconds % 3600) / 60)}m`;

@@ -18,7 +18,7 @@ export function isOpen(status: Status): boolean {
   return status === 'pending' || status === 'running';
 }
 
-const ABANDONED = /^abandoned: no update since \d{4}(-\d\d){2}T(\d\d:){2}\d\d\.\d{3}Z$/;
+const ABANDONED = /^abandoned: no update since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /**
  * Whether the record was ended by the sweep for stale records rather than by

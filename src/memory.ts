@@ -1,6 +1,5 @@
-import { applyUpdate } from './apply-update.js';
 import { mergeOutputIncrements } from './helpers.js';
-import type { Row, RowConditions, RowFields } from './rows.js';
+import type { Row, RowConditions } from './rows.js';
 import type { RunStore, StepLinkStore, UpdateConditions, UpdateRunConditions } from './store.js';
 import type { Call, CallStatus, Run, Step, StepLink, StepStatus } from './types.js';
 
@@ -108,8 +107,16 @@ function update<R extends Row>(
   rows: Map<string, R>,
   id: string,
   fields: Partial<R>,
-  conditions?: RowConditions,
+  { ifStatus, ifError, mergeOutput }: RowConditions = {},
 ): boolean {
   const row = rows.get(id);
-  return row !== undefined && applyUpdate(row, structuredClone(fields) as RowFields, conditions);
+  if (!row) return false;
+  if (ifStatus && !ifStatus.includes(row.status)) return false;
+  if (ifError !== undefined && row.error !== ifError) return false;
+  const { output } = row;
+  for (const [name, value] of Object.entries(structuredClone(fields))) {
+    if (value !== undefined) Object.assign(row, { [name]: value });
+  }
+  if (mergeOutput) row.output = fields.output ? { ...output, ...row.output } : output;
+  return true;
 }

@@ -1,10 +1,10 @@
+import { isNothing } from './helpers.js';
 import type { Payload } from './types.js';
 
 const MAX_DEPTH = 32;
-const LITERALS = ['boolean', 'undefined', 'number', 'object'];
+const MAX_WORK = 100_000;
 const CUT = '[cut]';
 const UNREADABLE = '[unreadable]';
-const HUGE = 10n ** 400n;
 /** NUL, and surrogates without their other half. */
 const UNSTORABLE = /[\0\ud800-\udfff]/;
 const EACH_UNSTORABLE = /[\0\p{Cs}]/gu;
@@ -43,8 +43,8 @@ export function cutText(text: string, length: number): string {
  * again with shorter and shorter strings and lists, each cut marked, until it fits.
  */
 export function preparePayload(value: unknown, maxBytes: number): Payload | null {
-  if (value === null || value === undefined) return null;
-  const pass: Pass = { size: 0, maxBytes, limit: Infinity, path: [], sizes: new Map() };
+  if (isNothing(value)) return null;
+  const pass: Pass = { size: 0, maxBytes, limit: Infinity, work: 0, path: [], sizes: new Map() };
   while (pass.limit >= 1) {
     let payload = copy(value, pass, '');
     if (!isPayload(payload)) {
@@ -56,7 +56,7 @@ export function preparePayload(value: unknown, maxBytes: number): Payload | null
     if (fits || (pass.size <= maxBytes && byteLength(payload) <= maxBytes))
       return payload as Payload;
     pass.limit = Math.floor(Math.min(pass.limit, maxBytes * 2) / 4);
-    pass.size = 0;
+    pass.size = pass.work = 0;
     pass.sizes.clear();
   }
   return { [CUT]: true };
@@ -66,6 +66,8 @@ export function preparePayload(value: unknown, maxBytes: number): Payload | null
 interface Pass {
   /** The JSON copied so far, in bytes: never more than it really takes. */
   size: number;
+  /** How much was looked at that takes no JSON. */
+  work: number;
   /** The pass is given up when `size` grows beyond this. */
   maxBytes: number;
   /** How many characters, items or members are copied of each string, list or object. */
@@ -84,10 +86,13 @@ function copy(value: unknown, pass: Pass, key: string | number): unknown {
     // Adding 0 turns -0 into 0, as JSON does.
     return value + 0;
   }
-  if (typeof value === 'bigint' && value < HUGE && value > -HUGE) return mark(`${value}n`, pass);
-  if (!LITERALS.includes(typeof value)) return mark(`[${typeof value}]`, pass);
+  // A larger one would take long to write.
+  if (typeof value === 'bigint' && BigInt.asIntN(1024, value) === value) {
+    return mark(`${value}n`, pass);
+  }
   pass.size += 5;
-  return typeof value === 'boolean' ? value : null;
+  if (typeof value === 'boolean') return value;
+  return isNothing(value) || typeof value === 'number' ? null : `[${typeof value}]`;
 }
 
 function mark(text: string, pass: Pass): string {
@@ -101,7 +106,7 @@ function copyText(text: string, pass: Pass): string {
   if (pass.size > pass.maxBytes) return '';
   if (text.length <= limit) return cleanText(text);
   const start = cutText(text, limit);
-  return `${cleanText(start)}[+${text.length - start.length} characters]`;
+  return `${cleanText(start)}[+${text.length - start.length}]`;
 }
 
 function copyObject(value: object, pass: Pass, key: string | number): unknown {
@@ -124,9 +129,12 @@ function copyObject(value: object, pass: Pass, key: string | number): unknown {
 
 function copyContents(value: object, pass: Pass, key: string | number): unknown {
   let source: unknown = value;
-  if (ArrayBuffer.isView(value)) return mark(`[${value.byteLength} bytes]`, pass);
   const { toJSON } = value as { toJSON?: unknown };
-  if (typeof toJSON === 'function') source = toJSON.call(value, String(key));
+  // That of a Buffer would make a list of all its bytes.
+  if (typeof toJSON === 'function' && !ArrayBuffer.isView(value)) {
+    source = toJSON.call(value, String(key));
+  }
+  if (ArrayBuffer.isView(source)) return mark(`[${source.byteLength} bytes]`, pass);
   if (Array.isArray(source)) return copyList(source, source.length, pass);
   if (source instanceof Map || source instanceof Set) return copyList(source, source.size, pass);
   if (source instanceof String) return copyText(`${source}`, pass);
@@ -138,7 +146,7 @@ function copyList(list: Iterable<unknown>, length: number, pass: Pass): unknown[
   pass.size += 1;
   for (const item of list) {
     if (items.length >= pass.limit) {
-      items.push(mark(`[+${length - items.length} items]`, pass));
+      items.push(mark(`[+${length - items.length}]`, pass));
       break;
     }
     items.push(copy(item, pass, items.length));
@@ -156,20 +164,20 @@ function copyMembers(source: Payload, pass: Pass): Payload {
   }
   let count = 0;
   for (const name in source) {
-    if (!hasOwn.call(source, name)) continue;
     if (count >= pass.limit) {
       members[CUT] = mark(CUT, pass);
       break;
     }
     let member: unknown;
     try {
-      member = source[name];
+      if (hasOwn.call(source, name)) member = source[name];
     } catch {
       member = UNREADABLE;
     }
     if (member === undefined) {
       // Takes no JSON, but work.
-      pass.size += 1;
+      pass.work += 1;
+      if (pass.work > MAX_WORK) pass.size = Infinity;
       continue;
     }
     count += 1;

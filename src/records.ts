@@ -1,5 +1,5 @@
 import type { Capture } from './capture.js';
-import { invalidArgument } from './errors.js';
+import { checkNumber, invalidArgument } from './errors.js';
 import { cleanName } from './payload.js';
 import type {
   Call,
@@ -119,27 +119,21 @@ export function newLink(stepId: string, params: LinkStepParams, id: string, at: 
 }
 
 /** Cleans the texts of a new record, but for the ids: those are clean. */
-function checked<R extends object>(kind: string, record: R, id: string, parentId?: unknown): R {
+function checked<R extends object>(
+  kind: string,
+  record: R,
+  id: string,
+  parentId: string | null = null,
+): R {
   for (const name in record) {
     const value: unknown = record[name];
     if (typeof value === 'string') {
       if (value !== id && value !== parentId) record[name] = cleanName(value) as never;
     } else if (value === undefined) {
       throw invalidArgument(`create ${kind}`, name, 'given', value);
-    } else {
+    } else if (typeof value === 'number') {
       checkNumber(`create ${kind}`, name, value);
     }
   }
   return record;
-}
-
-/** Refuses a number that is not finite, and what is no number where one must be. */
-export function checkNumber(
-  operation: string,
-  name: string,
-  value: unknown,
-  isRequired = false,
-): void {
-  if (Number.isFinite(value) || !(isRequired || typeof value === 'number')) return;
-  throw invalidArgument(operation, name, 'a finite number', value);
 }

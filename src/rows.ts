@@ -1,7 +1,5 @@
-import { invalidArgument } from './errors.js';
 import type { Status } from './lifecycle.js';
-import type { RunStore } from './store.js';
-import type { Payload, RecordKind } from './types.js';
+import type { Payload } from './types.js';
 
 /** A record of any kind, as far as the tracker looks into it. */
 export interface Row {
@@ -38,33 +36,9 @@ export interface RowConditions {
   mergeOutput?: true;
 }
 
-/** The store's methods for one kind of record, so that one lifecycle serves all three. */
-export interface Rows {
-  insert(row: Row): unknown;
-  get(id: string): unknown;
-  /** The conditions reach stores with conditional updates only: others must not see a third argument. */
-  update(id: string, fields: RowFields, conditions?: RowConditions): unknown;
-}
-
-/** @throws {RunsError} `invalid_argument` when the store lacks a method */
-export function rowsOf(store: RunStore): Record<RecordKind, Rows> {
-  return { run: bind(store, 'Run'), step: bind(store, 'Step'), call: bind(store, 'Call') };
-}
-
-function bind(store: RunStore, kind: 'Run' | 'Step' | 'Call'): Rows {
-  const insert = `insert${kind}` as const;
-  const get = `get${kind}` as const;
-  const update = `update${kind}` as const;
-  for (const method of [insert, get, update]) {
-    if (typeof store?.[method] === 'function') continue;
-    throw invalidArgument('create RunTracker', `store.${method}`, 'a method', store?.[method]);
-  }
-  return {
-    insert: (row) => store[insert](row as never),
-    get: (id) => store[get](id),
-    update: (id, fields, conditions) =>
-      conditions && store.conditionalUpdates
-        ? store[update](id, fields as never, conditions as never)
-        : store[update](id, fields as never),
-  };
-}
+/** The store's methods by kind of record, so that one lifecycle serves all three: insert, get, update. */
+export const METHODS = {
+  run: ['insertRun', 'getRun', 'updateRun'],
+  step: ['insertStep', 'getStep', 'updateStep'],
+  call: ['insertCall', 'getCall', 'updateCall'],
+} as const;

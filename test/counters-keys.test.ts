@@ -79,7 +79,7 @@ describe.each(Object.entries(STORES))('on %s', (_name, open) => {
       await tracker.incrementRunOutput('r1', counting(name, 3));
       const entries = Object.entries((await store.getRun('r1'))!.output!);
       expect(entries).toEqual([[expect.stringMatching(/^.?a.?b.?$/u), 5]]);
-      expect(entries[0]![0]).toSatisfy(isStorable);
+      expect(flawsOf(entries[0]![0])).toEqual([]);
     }
   });
 
@@ -195,18 +195,6 @@ describe.each(Object.entries(STORES))('on %s', (_name, open) => {
     });
   }
 
-  it.each([undefined, null, 5])('%s is refused in the place of increments', async (increments) => {
-    const store = open();
-    const { tracker } = testTracker({ store });
-    await tracker.createRun(RUN);
-    const refused = tracker.incrementRunOutput(
-      'r1',
-      increments as unknown as Record<string, number>,
-    );
-    await expect(refused).rejects.toMatchObject({ name: 'RunsError', code: 'invalid_argument' });
-    expect((await store.getRun('r1'))!.output).toBeNull();
-  });
-
   it('a refused increment takes nothing with it that was counted at the same time', async () => {
     const store = open();
     const { tracker } = testTracker({ store });
@@ -220,6 +208,19 @@ describe.each(Object.entries(STORES))('on %s', (_name, open) => {
     expect((await store.getRun('r1'))!.output).toEqual({ fetched: 3 });
   });
 });
+
+it.each([undefined, null, 5, 'fetched'])(
+  '%j is refused in the place of increments',
+  async (value) => {
+    const store = new MemoryStore();
+    const { tracker } = testTracker({ store });
+    await tracker.createRun(RUN);
+    const increments = value as unknown as Record<string, number>;
+    const refused = tracker.incrementRunOutput('r1', increments);
+    await expect(refused).rejects.toMatchObject({ name: 'RunsError', code: 'invalid_argument' });
+    expect((await store.getRun('r1'))!.output).toBeNull();
+  },
+);
 
 /** The same store, with methods that are its own members. */
 function mapOf(store: RunStore): RunStore {

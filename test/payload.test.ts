@@ -11,7 +11,7 @@ import {
   plainPayload,
   throwingProxy,
 } from './support/hostile.js';
-import { bytesOf, flawsOf, isStorable, levelsOf } from './support/json.js';
+import { bytesOf, flawsOf, levelsOf } from './support/json.js';
 import { intercept, mapStore, recorded } from './support/stores.js';
 import { type Report, testTracker } from './support/trackers.js';
 
@@ -114,7 +114,7 @@ describe('whatever is recorded becomes plain JSON', () => {
         expectStorable(stored, maxPayloadBytes);
         expect(reports).toEqual([]);
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 
@@ -131,7 +131,7 @@ describe('whatever is recorded becomes plain JSON', () => {
         }
         expect(reports).toEqual([]);
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 
@@ -179,11 +179,41 @@ describe('whatever is recorded becomes plain JSON', () => {
         ];
         for (const record of records) {
           const texts = Object.values(record!).filter((value) => typeof value === 'string');
-          expect(texts.filter((value) => !isStorable(value))).toEqual([]);
+          expect(flawsOf(texts)).toEqual([]);
         }
       }),
       { numRuns: 100 },
     );
+  });
+
+  it('what a parameter object holds beside its parameters is not recorded', async () => {
+    const store = new MemoryStore();
+    const { tracker } = testTracker({ store });
+    const at = new Date(0);
+    const ended = { error: 'old', durationMs: 5, output: { old: true }, attempt: 7 };
+    const timed = { startedAt: at, completedAt: at, createdAt: at, updatedAt: at };
+    // A record that is already there, say, to do the same once more.
+    const again = { ...RUN, ...ended, ...timed, id: 'r1', status: 'completed', currentStep: 'old' };
+    await tracker.createRun(again);
+    const step = { ...STEP, ...ended, ...timed, id: 's1', status: 'completed', itemsProcessed: 5 };
+    await tracker.createStep('r1', step);
+    await tracker.createCall('s1', {
+      ...CALL,
+      ...ended,
+      ...timed,
+      ...{ id: 'c1', status: 'error' },
+    });
+
+    const now = new Date('2026-03-01T12:00:00.000Z');
+    const fresh = { error: null, durationMs: null, output: null, createdAt: now };
+    const pending = { ...fresh, status: 'pending', startedAt: null, completedAt: null };
+    expect(await store.getRun('r1')).toMatchObject({ ...pending, currentStep: null });
+    expect(await store.getStep('s1')).toMatchObject({
+      ...pending,
+      attempt: 1,
+      itemsProcessed: null,
+    });
+    expect(await store.getCall('c1')).toMatchObject({ ...fresh, status: 'running', attempt: 1 });
   });
 
   it('ids of the caller are stored without NUL and lone surrogates, wherever they are', async () => {
@@ -192,9 +222,10 @@ describe('whatever is recorded becomes plain JSON', () => {
     const run = await tracker.createRun({ ...RUN, id: 'run\0\ud800' });
     const step = await tracker.createStep('run\0\ud800', { ...STEP, id: 'step\0\ud800' });
     const call = await tracker.createCall('step\0\ud800', { ...CALL, id: 'call\0\ud800' });
-    for (const id of [run, step, call]) expect(id).toSatisfy(isStorable);
-    expect((await store.getStep(step))!.runId).toBe(run);
-    expect((await store.getCall(call))!.stepId).toBe(step);
+    const { runId } = (await store.getStep(step))!;
+    const { stepId } = (await store.getCall(call))!;
+    expect(flawsOf([run, step, call, runId, stepId])).toEqual([]);
+    expect([runId, stepId]).toEqual([run, step]);
   });
 });
 
@@ -382,8 +413,8 @@ describe('a payload that is too large', { timeout: 10_000 }, () => {
     'a name of 10 MB': () => ({ [text(10_000_000)]: 1 }),
     'an object with 200 000 members': () =>
       Object.fromEntries(million.slice(0, 200_000).map((number) => [`member ${number}`, number])),
-    'an object with 200 000 long names': () =>
-      Object.fromEntries(million.slice(0, 200_000).map((n) => [`${'x'.repeat(100)}${n}`, n])),
+    'an object with 50 000 long names': () =>
+      Object.fromEntries(million.slice(0, 50_000).map((n) => [`${'x'.repeat(100)}${n}`, n])),
     'a thousand references to an object with 200 000 members': () =>
       Array(1000).fill(Object.fromEntries(million.slice(0, 200_000).map((n) => [`${n}`, n]))),
     '100 levels': () => nested(100),
@@ -406,10 +437,6 @@ describe('a payload that is too large', { timeout: 10_000 }, () => {
       return endless();
     },
     '100 MB of bytes': () => ({ bytes: new Uint8Array(100_000_000) }),
-    '10 MB of bytes that a toJSON returns': () => {
-      const bytes = new Uint8Array(10_000_000);
-      return { bytes: { toJSON: () => bytes } };
-    },
   };
 
   for (const [name, build] of Object.entries(HUGE)) {
@@ -495,6 +522,20 @@ describe('a payload that is too large', { timeout: 10_000 }, () => {
     await storedInput({ list: Array(10_000).fill(silent) });
     // Followed wherever it is referred to, it would be read 10 000 000 times.
     expect(reads).toBeLessThan(2_000_000);
+  });
+
+  it('work is not multiplied by references to an object that inherits a lot', async () => {
+    let listed = 0;
+    const members = Object.fromEntries(million.slice(0, 1000).map((number) => [`${number}`, 1]));
+    const parent = new Proxy(members, {
+      ownKeys: (target) => {
+        const names = Reflect.ownKeys(target);
+        listed += names.length;
+        return names;
+      },
+    });
+    await storedInput({ list: Array(3000).fill(Object.create(parent)) });
+    expect(listed).toBeLessThan(1_000_000);
   });
 });
 
@@ -847,7 +888,7 @@ describe('redact', () => {
         expectStorable({ input, output }, max);
         const { status, error } = (await store.getRun('r2'))!;
         expect(status).toBe('failed');
-        expect(error ?? '').toSatisfy(isStorable);
+        expect(flawsOf(error ?? '')).toEqual([]);
         expect((error ?? '').length).toBeLessThanOrEqual(8192);
       }),
       { numRuns: 150 },
@@ -868,7 +909,7 @@ describe('redact', () => {
     await tracker.createRun({ ...RUN, id: 'r1' });
     await tracker.failRun('r1', 'boom');
     const { error } = (await store.getRun('r1'))!;
-    expect(error).toSatisfy(isStorable);
+    expect(flawsOf(error)).toEqual([]);
     expect(error!.length).toBe(8192);
   });
 });

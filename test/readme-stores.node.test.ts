@@ -45,11 +45,11 @@ const now = () => new Date(time);
 beforeAll(async () => {
   code = await compile({}, MODULES);
   stores = await code.load<Stores>('stores');
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
-  await stores.db.$client.close();
-  code.close();
+  await stores?.db.$client.close();
+  code?.close();
 });
 
 describe.for(['createStore', 'createConditionalStore'] as const)('the README’s %s', (create) => {
@@ -295,6 +295,7 @@ describe('the README’s createConditionalStore', () => {
       (store) => store.updateRun('c-run', { error: 'x' }, { ifStatus: ['running', 'failed'] }),
       (store) => store.updateRun('c-run', { error: 'x' }, { ifStatus: ['pending'] }),
       (store) => store.updateRun('c-run', { error: null }, { ifError: 'y' }),
+      (store) => store.updateRun('c-run', { error: null }, { ifError: '' }),
       (store) => store.updateRun('c-run', { error: '' }, { ifError: 'x', ifStatus: ['pending'] }),
       (store) => store.updateRun('c-run', { status: 'failed' }, { ifError: '' }),
       (store) => store.updateRun('c-run', { output: { a: 1 } }, { mergeOutput: true }),

@@ -111,9 +111,9 @@ export const EXOTIC: Record<string, () => unknown> = {
   'an error': () => new TypeError('broken', { cause: cyclic() }),
   'an error that cannot be asked': () =>
     Object.defineProperties(new Error('hidden'), {
+      stack: { get: refuse },
       message: { get: refuse },
       name: { get: refuse },
-      stack: { get: refuse },
       cause: { get: refuse },
     }),
   'a frozen object': () => Object.freeze({ list: Object.freeze([1]) }),
@@ -128,7 +128,7 @@ const unit: fc.Arbitrary<string> = fc.oneof(
 export const anyText: fc.Arbitrary<string> = fc.string({ unit });
 
 /** Text that can be stored as it is. */
-export const cleanText: fc.Arbitrary<string> = fc
+const cleanText: fc.Arbitrary<string> = fc
   .string({ unit: 'binary' })
   .map((text) => text.replaceAll('\0', ' '));
 
@@ -219,7 +219,7 @@ const plainName: fc.Arbitrary<string> = fc.oneof(
 );
 
 /** Plain JSON, with any names and texts that can be stored. */
-export const plainJson: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
+const plainJson: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   node: fc.oneof(
     { depthSize: 'medium' },
     fc.constantFrom(null, true, false, 0, 1, -1.5, 1e21, 5e-324, Number.MAX_SAFE_INTEGER, ''),
