@@ -37,6 +37,7 @@ interface Batch {
 }
 
 const RUNNING: RowConditions = { ifStatus: ['running'] };
+const RUNNING_MERGED: RowConditions = { ...RUNNING, mergeOutput: true };
 
 /** A status changes twice at most, so a store that refuses more often than this contradicts itself. */
 const MAX_TRIES = 5;
@@ -135,8 +136,12 @@ export function createEngine(options: RunTrackerOptions): Engine {
   }
 
   /** Does the tasks of one record one after the other, where the store does not keep them apart. */
-  async function inTurn<T>(kind: RecordKind, id: string, task: () => T | Promise<T>): Promise<T> {
-    if (conditional && !bestEffort && (kind !== 'run' || store.incrementRunOutput)) return task();
+  function inTurn<T>(kind: RecordKind, id: string, task: () => T): T | Promise<Awaited<T>> {
+    const isApart = conditional && !bestEffort && (kind !== 'run' || store.incrementRunOutput);
+    return isApart ? task() : queue(kind, id, task);
+  }
+
+  async function queue<T>(kind: RecordKind, id: string, task: () => T): Promise<Awaited<T>> {
     // What is counted from now on comes after this.
     batches.delete(id);
     const key = kind + id;
@@ -166,7 +171,9 @@ export function createEngine(options: RunTrackerOptions): Engine {
     conditions?: RowConditions,
   ): unknown {
     const row = bestEffort && held.get(kind + id);
-    if (row) return Object.assign(row, fields);
+    if (row) {
+      return conditions?.ifStatus?.includes(row.status) !== false && Object.assign(row, fields);
+    }
     const method = METHODS[kind][2];
     // A plain store must not see a third argument at all.
     return conditional && conditions
@@ -174,9 +181,13 @@ export function createEngine(options: RunTrackerOptions): Engine {
       : store[method](id, fields as never);
   }
 
+  function isHeld(kind: RecordKind, id: string): boolean {
+    return held.size > 0 && held.has(kind + id);
+  }
+
   /** Whether nothing but the turns keeps the changes of a record apart. */
   function isPlain(kind: RecordKind, id: string): boolean {
-    return !conditional || held.has(kind + id);
+    return !conditional || isHeld(kind, id);
   }
 
   /** Whether an update found its row; a plain store that does not say is believed. */
@@ -206,10 +217,14 @@ export function createEngine(options: RunTrackerOptions): Engine {
     operation: EndOperation,
     value: unknown,
   ): RowFields {
-    const field = operation === 'finish' || operation === 'skip' ? 'output' : 'error';
     if (operation !== 'fail' && isNothing(value)) return {};
-    const captured = capture(value, field, kind, id, OUTCOMES[operation][1]);
-    return captured === null ? {} : { [field]: captured };
+    const work = OUTCOMES[operation][1];
+    if (operation === 'finish' || operation === 'skip') {
+      const output = capture(value, 'output', kind, id, work);
+      return output ? { output } : {};
+    }
+    const error = capture(value, 'error', kind, id, work);
+    return error === null ? {} : { error };
   }
 
   /**
@@ -312,7 +327,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
   async function add(id: string, counts: Counts): Promise<void> {
     const updatedAt = new Date(clock());
     let matched: unknown;
-    if (store.incrementRunOutput && !held.has(`run${id}`)) {
+    if (store.incrementRunOutput && !isHeld('run', id)) {
       matched = await store.incrementRunOutput(id, counts, updatedAt);
     } else {
       let { output } = await read('run', id, 'increment');
@@ -328,7 +343,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
   }
 
   /** Sets the current step of a run that has not ended; resolves to whether there was one, as far as the store says. */
-  function setCurrentStep(id: string, currentStep: string | null, time: number): Promise<unknown> {
+  function setCurrentStep(id: string, currentStep: string | null, time: number): unknown {
     const fields = { currentStep, updatedAt: new Date(time) };
     return inTurn('run', id, () => update('run', id, fields, { ifStatus: ['pending', 'running'] }));
   }
@@ -399,7 +414,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
     if (!row) return;
     await saveParents(row);
     const insert = async () => {
-      if (!held.has(kind + id)) return;
+      if (!isHeld(kind, id)) return;
       await store[METHODS[kind][0]](structuredClone(row) as never);
       held.delete(kind + id);
     };
@@ -466,7 +481,13 @@ export function createEngine(options: RunTrackerOptions): Engine {
     } else {
       await store[METHODS[kind][0]](row as never);
     }
-    if (stepType && parentId) await announce(parentId, stepType, startedAt);
+    if (stepType && parentId) {
+      try {
+        await setCurrentStep(parentId, stepType, startedAt);
+      } catch (error) {
+        report(error, 'update', 'run', parentId, 'running');
+      }
+    }
 
     let outcome: unknown;
     let operation: EndOperation = 'finish';
@@ -481,18 +502,17 @@ export function createEngine(options: RunTrackerOptions): Engine {
     try {
       const isResult = operation === 'finish' && !isNothing(outcome);
       const result = resultOf(kind, id, operation, isResult ? { result: outcome } : outcome);
-      const fields = { ...fieldsAfter(kind, operation, startedAt, clock()), ...result };
-      const isMerged = kind === 'run' && result.output;
-      const conditions = isMerged ? { ...RUNNING, mergeOutput: true as const } : RUNNING;
+      const fields = Object.assign(fieldsAfter(kind, operation, startedAt, clock()), result);
+      const conditions = kind === 'run' && result.output ? RUNNING_MERGED : RUNNING;
       // Nobody else ends a call, and a conditional store notices when somebody ended the record.
-      const isRead = kind === 'call' ? held.has(kind + id) : isPlain(kind, id);
+      const isRead = kind === 'call' ? isHeld(kind, id) : isPlain(kind, id);
       if (isRead || !isMatch(await update(kind, id, fields, conditions))) {
         await move(kind, id, operation, result, true);
       }
     } catch (error) {
       report(error, operation, kind, id, work);
     }
-    if (held.has(kind + id)) {
+    if (isHeld(kind, id)) {
       const store = async () => {
         const unsaved = await inTurn(kind, id, () => settle(kind, row));
         if (unsaved) await move(kind, id, operation, unsaved, true);

@@ -39,6 +39,7 @@ export function calculateDuration(
 
 /** Milliseconds since 1970, or NaN for what is no valid time. */
 export function toMilliseconds(time: Timestamp | null | undefined): number {
+  if (typeof time === 'number') return time;
   return isNothing(time) ? Number.NaN : new Date(time).getTime();
 }
 

@@ -38,7 +38,7 @@ export function cutText(text: string, length: number): string {
  *
  * Never throws, shares nothing with the value, and does a bounded amount of
  * work whatever the value is. What JSON cannot say becomes text (`"123n"`,
- * `"[Function]"`, `"[Circular]"`), and a value that is no object becomes
+ * `"[function]"`, `"[circular]"`), and a value that is no object becomes
  * `{ value }`. A value that takes more than `maxBytes` of UTF-8 JSON is copied
  * again with shorter and shorter strings and lists, each cut marked, until it fits.
  */

@@ -1,5 +1,6 @@
 import type { Capture } from './capture.js';
 import { checkNumber, invalidArgument } from './errors.js';
+import { isNothing } from './helpers.js';
 import { cleanName } from './payload.js';
 import type {
   Call,
@@ -21,12 +22,12 @@ export function newRun(
   at: Date,
   capture: Capture,
 ): Run {
-  const run: Run = {
+  return {
     id,
-    runType: params.runType,
-    trigger: params.trigger,
+    runType: required('run', 'runType', params.runType),
+    trigger: required('run', 'trigger', params.trigger),
     actorType: params.actorType ?? 'system',
-    actorId: params.actorId ?? null,
+    actorId: clean(params.actorId ?? null),
     status,
     currentStep: null,
     startedAt: status === 'running' ? at : null,
@@ -38,7 +39,6 @@ export function newRun(
     createdAt: at,
     updatedAt: at,
   };
-  return checked('run', run, id);
 }
 
 export function newStep(
@@ -49,27 +49,27 @@ export function newStep(
   at: Date,
   capture: Capture,
 ): Step {
-  const step: Step = {
+  return {
     id,
     runId: runId ?? null,
-    parentStepId: params.parentStepId ?? null,
-    stepIndex: params.stepIndex ?? 0,
+    parentStepId: clean(params.parentStepId ?? null),
+    stepIndex: number('stepIndex', params.stepIndex, 0),
     actorType: params.actorType ?? 'system',
-    actorId: params.actorId ?? null,
-    stepType: params.stepType,
+    actorId: clean(params.actorId ?? null),
+    stepType: required('step', 'stepType', params.stepType),
     status,
-    entityType: params.entityType ?? null,
-    entityId: params.entityId ?? null,
+    entityType: clean(params.entityType ?? null),
+    entityId: clean(params.entityId ?? null),
     context: capture(params.context, 'context', 'step', id, 'not_started'),
     input: capture(params.input, 'input', 'step', id, 'not_started'),
     output: null,
-    itemsTotal: params.itemsTotal ?? null,
+    itemsTotal: number('itemsTotal', params.itemsTotal, null),
     itemsProcessed: null,
     itemsSucceeded: null,
     itemsFailed: null,
     attempt: 1,
-    retryOf: params.retryOf ?? null,
-    maxRetries: params.maxRetries ?? 0,
+    retryOf: clean(params.retryOf ?? null),
+    maxRetries: number('maxRetries', params.maxRetries, 0),
     error: null,
     startedAt: status === 'running' ? at : null,
     completedAt: null,
@@ -77,7 +77,6 @@ export function newStep(
     createdAt: at,
     updatedAt: at,
   };
-  return checked('step', step, id, runId);
 }
 
 export function newCall(
@@ -87,53 +86,48 @@ export function newCall(
   at: Date,
   capture: Capture,
 ): Call {
-  const call: Call = {
+  return {
     id,
     stepId,
-    tool: params.tool,
-    operation: params.operation,
+    tool: required('call', 'tool', params.tool),
+    operation: required('call', 'operation', params.operation),
     input: capture(params.input, 'input', 'call', id, 'not_started'),
     output: null,
     status: 'running',
     error: null,
     attempt: 1,
-    retryOf: params.retryOf ?? null,
+    retryOf: clean(params.retryOf ?? null),
     durationMs: null,
     metadata: capture(params.metadata, 'metadata', 'call', id, 'not_started'),
     createdAt: at,
   };
-  return checked('call', call, id, stepId);
 }
 
 export function newLink(stepId: string, params: LinkStepParams, id: string, at: Date): StepLink {
-  const link: StepLink = {
+  return {
     id,
     stepId,
-    linkType: params.linkType,
-    entityType: params.entityType,
-    entityId: params.entityId,
-    externalId: params.externalId ?? null,
+    linkType: required('link', 'linkType', params.linkType),
+    entityType: required('link', 'entityType', params.entityType),
+    entityId: required('link', 'entityId', params.entityId),
+    externalId: clean(params.externalId ?? null),
     createdAt: at,
   };
-  return checked('link', link, id, stepId);
 }
 
-/** Cleans the texts of a new record, but for the ids: those are clean. */
-function checked<R extends object>(
-  kind: string,
-  record: R,
-  id: string,
-  parentId: string | null = null,
-): R {
-  for (const name in record) {
-    const value: unknown = record[name];
-    if (typeof value === 'string') {
-      if (value !== id && value !== parentId) record[name] = cleanName(value) as never;
-    } else if (value === undefined) {
-      throw invalidArgument(`create ${kind}`, name, 'given', value);
-    } else if (typeof value === 'number') {
-      checkNumber(`create ${kind}`, name, value);
-    }
-  }
-  return record;
+/** A text that has to be there, as it is stored. */
+function required<T>(kind: string, name: string, value: T): T {
+  if (isNothing(value)) throw invalidArgument(`create ${kind}`, name, 'given', value);
+  return clean(value);
+}
+
+function clean<T>(value: T): T {
+  return typeof value === 'string' ? (cleanName(value) as T) : value;
+}
+
+/** A number as it is stored, or what stands for none. */
+function number<T>(name: string, value: number | null | undefined, otherwise: T): number | T {
+  if (isNothing(value)) return otherwise;
+  checkNumber('create step', name, value);
+  return value;
 }

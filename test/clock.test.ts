@@ -248,19 +248,23 @@ describe.each(Object.entries(DATE_TYPES))('on a store that returns %s', (_name, 
 });
 
 describe('on a store that returns times that are none', () => {
-  it.each(['yesterday', Number.NaN, new Date(Number.NaN), null, undefined])(
-    'a duration of %s is unknown, not NaN',
-    async (time) => {
-      const rows = mapStore();
-      const { tracker, reports } = testTracker({ store: returning(rows, () => time) });
-      await tracker.createRun({ ...RUN, id: 'r1' });
-      await tracker.startRun('r1');
-      await tracker.finishRun('r1');
-      await tracker.createCall('s1', { ...CALL, id: 'c1' });
-      await tracker.finishCall('c1');
-      expect(rows.runs.get('r1')).toMatchObject({ status: 'completed', durationMs: null });
-      expect(rows.calls.get('c1')).toMatchObject({ status: 'success', durationMs: null });
-      expect(reports).toEqual([]);
-    },
-  );
+  it.each([
+    'yesterday',
+    Number.NaN,
+    Number.NEGATIVE_INFINITY,
+    new Date(Number.NaN),
+    null,
+    undefined,
+  ])('a duration from %s is unknown, neither NaN nor infinite', async (time) => {
+    const rows = mapStore();
+    const { tracker, reports } = testTracker({ store: returning(rows, () => time) });
+    await tracker.createRun({ ...RUN, id: 'r1' });
+    await tracker.startRun('r1');
+    await tracker.finishRun('r1');
+    await tracker.createCall('s1', { ...CALL, id: 'c1' });
+    await tracker.finishCall('c1');
+    expect(rows.runs.get('r1')).toMatchObject({ status: 'completed', durationMs: null });
+    expect(rows.calls.get('c1')).toMatchObject({ status: 'success', durationMs: null });
+    expect(reports).toEqual([]);
+  });
 });

@@ -150,10 +150,13 @@ describe('calculateDuration', () => {
     expect(calculateDuration('2026-03-01T14:00:00.000000+02:00', endedAt.getTime())).toBe(3500);
   });
 
-  it('is null, not NaN, for a time that is none', () => {
+  it('is null, not NaN or infinite, for a time that is none', () => {
     expect(calculateDuration(new Date(Number.NaN), endedAt)).toBeNull();
     expect(calculateDuration('yesterday', endedAt)).toBeNull();
     expect(calculateDuration(startedAt, new Date(Number.NaN))).toBeNull();
+    expect(calculateDuration(Number.NEGATIVE_INFINITY, endedAt)).toBeNull();
+    expect(calculateDuration(startedAt, Number.POSITIVE_INFINITY)).toBeNull();
+    expect(calculateDuration(Number.NaN, endedAt)).toBeNull();
   });
 
   it('is whole, whatever the times', () => {

@@ -1,3 +1,4 @@
+import type { PgTable } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Call,
@@ -9,46 +10,39 @@ import {
   type StepLinkStore,
 } from '../src/index.js';
 import { MemoryStore } from '../src/memory.js';
-import type { Postgres } from './support/postgres.js';
+import { openPostgres, type Postgres } from './support/postgres.js';
 import { type Code, compile } from './support/readme.js';
 
-/** The stores that the README shows, over a Postgres with the tables that it shows. */
+/** What the blocks export that make up the stores. */
 interface Stores {
-  db: Postgres;
   createStore(db: Postgres): RunStore;
   createConditionalStore(db: Postgres): RunStore;
   createLinkStore(db: Postgres): StepLinkStore;
   createSpaceStore(db: Postgres, spaceId: string): RunStore;
 }
-
-const MODULES = {
-  stores: `
-    import { openPostgres } from '../../../test/support/postgres.js';
-    import { stepLinks } from './link-store.js';
-    import { spaceRuns } from './owners.js';
-    import { calls, runs, steps } from './tables.js';
-    export const db = await openPostgres(runs, steps, calls, stepLinks, spaceRuns);
-    export { createConditionalStore } from './conditional-store.js';
-    export { createLinkStore } from './link-store.js';
-    export { createSpaceStore } from './owners.js';
-    export { createStore } from './store.js';`,
-};
+type Tables = Record<'runs' | 'steps' | 'calls' | 'stepLinks' | 'spaceRuns', PgTable>;
 
 const START = Date.UTC(2026, 6, 1, 12, 30, 15, 250);
 const DAY = 86_400_000;
 
 let code: Code;
 let stores: Stores;
+let db: Postgres;
 let time = START;
 const now = () => new Date(time);
 
 beforeAll(async () => {
-  code = await compile({}, MODULES);
-  stores = await code.load<Stores>('stores');
+  code = await compile();
+  const names = ['tables', 'store', 'conditional-store', 'link-store', 'owners'];
+  const blocks = await Promise.all(names.map((name) => code.load<Stores & Tables>(name)));
+  const exported: Stores & Tables = Object.assign({}, ...blocks);
+  const { runs, steps, calls, stepLinks, spaceRuns } = exported;
+  stores = exported;
+  db = await openPostgres(runs, steps, calls, stepLinks, spaceRuns);
 }, 120_000);
 
 afterAll(async () => {
-  await stores?.db.$client.close();
+  await db?.$client.close();
   code?.close();
 });
 
@@ -58,7 +52,7 @@ describe.for(['createStore', 'createConditionalStore'] as const)('the README’s
   const newTracker = () => new RunTracker({ store, now });
 
   beforeAll(() => {
-    store = stores[create](stores.db);
+    store = stores[create](db);
   });
 
   it('keeps every field of a nested job that fails', async () => {
@@ -253,7 +247,7 @@ describe.for(['createStore', 'createConditionalStore'] as const)('the README’s
   });
 
   it('lets a unique index keep a second run of one kind from starting', async () => {
-    await stores.db.$client.exec(`create unique index if not exists one_nightly on runs (run_type)
+    await db.$client.exec(`create unique index if not exists one_nightly on runs (run_type)
       where run_type = 'nightly' and status = 'running'`);
     const tracker = newTracker();
     const nightly = { runType: 'nightly', trigger: 'cron' } as const;
@@ -282,7 +276,7 @@ describe.for(['createStore', 'createConditionalStore'] as const)('the README’s
 
 describe('the README’s createConditionalStore', () => {
   it('answers every update as MemoryStore does', async () => {
-    const drizzle = stores.createConditionalStore(stores.db);
+    const drizzle = stores.createConditionalStore(db);
     const memory = new MemoryStore();
     for (const store of [drizzle, memory]) {
       const tracker = new RunTracker({ store, now });
@@ -329,8 +323,8 @@ describe('the README’s createConditionalStore', () => {
 describe('the README’s createLinkStore', () => {
   it('keeps the links of each step, oldest first', async () => {
     let count = 0;
-    const store = stores.createStore(stores.db);
-    const linkStore = stores.createLinkStore(stores.db);
+    const store = stores.createStore(db);
+    const linkStore = stores.createLinkStore(db);
     const tracker = new RunTracker({ store, linkStore, now, generateId: () => `link-${++count}` });
     const file = { linkType: 'input', entityType: 'file', entityId: 'f_1' } as const;
     time = START + DAY;
@@ -355,7 +349,7 @@ describe('the README’s createLinkStore', () => {
 
 describe('the README’s createSpaceStore', () => {
   it('keeps the runs of one owner from another', async () => {
-    const mine = stores.createSpaceStore(stores.db, 'space_1');
+    const mine = stores.createSpaceStore(db, 'space_1');
     const tracker = new RunTracker({ store: mine });
     const params = { id: 'owned', runType: 'sync', trigger: 'cron' } as const;
     await tracker.executeRun(params, (runId) =>
@@ -364,7 +358,7 @@ describe('the README’s createSpaceStore', () => {
     expect(await mine.getRun('owned')).toMatchObject({ spaceId: 'space_1', status: 'completed' });
     expect(await mine.getStep('owned step')).toMatchObject({ status: 'completed' });
 
-    const theirs = stores.createSpaceStore(stores.db, 'space_2');
+    const theirs = stores.createSpaceStore(db, 'space_2');
     expect(await theirs.getRun('owned')).toBeUndefined();
     const end = new RunTracker({ store: theirs }).failRun('owned', 'not mine');
     await expect(end).rejects.toMatchObject({ code: 'not_found' });

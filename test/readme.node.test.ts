@@ -2,11 +2,12 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { PgTable } from 'drizzle-orm/pg-core';
 import ts from 'typescript';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import * as core from '../src/index.js';
 import { MemoryStore } from '../src/memory.js';
-import type { Postgres } from './support/postgres.js';
+import { openPostgres, type Postgres } from './support/postgres.js';
 import { blocks, type Code, compile, readme, readTable, root } from './support/readme.js';
 
 /** Every block of TypeScript in the README, and the code that stands before it when it is run. */
@@ -16,7 +17,8 @@ const PREAMBLES = {
   store: '',
   'conditional-store': '',
   tracker: `
-    import { db } from './database.js';
+    import type { Database } from './store.js';
+    const { db } = globalThis as unknown as { db: Database };
     const logger = { warn(_details: object, _message: string): void {} };`,
   payloads: `import { store, tracker } from './memory.js';`,
   manual: `import { store, tracker } from './memory.js';`,
@@ -29,16 +31,17 @@ const PREAMBLES = {
   'link-store': '',
   links: `
     import { RunTracker } from '@systemoperator/runs';
-    import { db } from './database.js';
     import { createLinkStore } from './link-store.js';
-    import { stepId, store } from './memory.js';`,
+    import { stepId, store } from './memory.js';
+    import type { Database } from './store.js';
+    const { db } = globalThis as unknown as { db: Database };`,
   helpers: '',
   owners: '',
   failure: '',
 };
 const NAMES = Object.keys(PREAMBLES);
 
-/** What the preambles import. */
+/** What the preambles import. The blocks' database is the global `db`. */
 const MODULES = {
   memory: `
     import { RunTracker } from '@systemoperator/runs';
@@ -48,11 +51,6 @@ const MODULES = {
     export const runId = await tracker.createRun({ runType: 'sync', trigger: 'manual' });
     export const stepId = await tracker.createStep(runId, { stepType: 'import' });
     await tracker.startRun(runId);`,
-  database: `
-    import { openPostgres } from '../../../test/support/postgres.js';
-    import { stepLinks } from './link-store.js';
-    import { calls, runs, steps } from './tables.js';
-    export const db = await openPostgres(runs, steps, calls, stepLinks);`,
 };
 
 /** The blocks that are no TypeScript: what the first program prints, and these. */
@@ -67,8 +65,10 @@ let db: Postgres;
 
 beforeAll(async () => {
   code = await compile(PREAMBLES, MODULES);
-  // Takes seconds, and is no part of any block.
-  ({ db } = await code.load<{ db: Postgres }>('database'));
+  const { runs, steps, calls } = await code.load<Record<string, PgTable>>('tables');
+  const { stepLinks } = await code.load<Record<string, PgTable>>('link-store');
+  db = await openPostgres(runs!, steps!, calls!, stepLinks!);
+  vi.stubGlobal('db', db);
 }, 120_000);
 
 afterAll(async () => {

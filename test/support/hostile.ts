@@ -1,5 +1,8 @@
 import fc from 'fast-check';
 
+// A counterexample is made smaller for this long at most.
+fc.configureGlobal({ interruptAfterTimeLimit: 5000 });
+
 const refuse = (): never => {
   throw new Error('refused');
 };

@@ -57,8 +57,8 @@ export interface Code {
  * a line is made into an assertion.
  */
 export async function compile(
-  preambles: Record<string, string>,
-  modules: Record<string, string>,
+  preambles: Record<string, string> = {},
+  modules: Record<string, string> = {},
 ): Promise<Code> {
   // Inside the repository, where the blocks find what is installed.
   mkdirSync(join(root, 'node_modules/.cache'), { recursive: true });
