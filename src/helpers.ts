@@ -39,9 +39,13 @@ export function calculateDuration(
 
 /** Milliseconds since 1970, or NaN for what is no valid time. */
 export function toMilliseconds(time: Timestamp | null | undefined): number {
-  if (typeof time === 'number') return time;
-  return isNothing(time) ? Number.NaN : new Date(time).getTime();
+  if (isNothing(time)) return Number.NaN;
+  const milliseconds = typeof time === 'number' ? time : new Date(time).getTime();
+  return Math.abs(milliseconds) <= MAX_TIME ? milliseconds : Number.NaN;
 }
+
+/** The furthest that a Date reaches (ECMA-262, time values and time range). */
+const MAX_TIME = 8.64e15;
 
 export function isNothing(value: unknown): value is null | undefined {
   return value === null || value === undefined;
