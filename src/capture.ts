@@ -13,7 +13,8 @@ export interface RedactInfo {
 /**
  * Takes out what must not be stored. It is given a copy, which it may change: a
  * payload, or the text of an error (`field: 'error'`). What it returns is stored
- * instead, and `null` stores nothing. When it throws, only a marker is stored.
+ * instead, and `null` stores nothing. When it throws, or returns a promise, only a
+ * marker is stored.
  */
 export type Redact = (value: Payload | string, info: RedactInfo) => object | string | null;
 
@@ -38,18 +39,23 @@ export function createCapture(
     id: string,
     work: Work,
   ): Payload | string | null => {
-    // What redact returns is as foreign as what the caller handed over.
-    const prepare = (raw: unknown) =>
-      field === 'error' ? describeError(raw) : preparePayload(raw, maxBytes);
-    const prepared = prepare(value);
+    const isError = field === 'error';
+    const prepared = isError ? describeError(value) : preparePayload(value, maxBytes);
     if (!redact || prepared === null) return prepared;
+    let redacted: unknown;
     try {
-      const redacted = redact(prepared, { record, field });
-      return isNothing(redacted) ? null : prepare(redacted);
+      redacted = redact(prepared, { record, field });
+      if (isNothing(redacted)) return null;
+      if (redacted instanceof Promise) {
+        redacted.catch(() => {});
+        throw new TypeError('redact must not return a promise');
+      }
     } catch (error) {
       report(error, 'redact', record, id, work);
-      return prepare('[redact failed]');
+      redacted = '[redact failed]';
     }
+    // What redact returned is as foreign as what the caller handed over.
+    return isError ? describeError(redacted) : preparePayload(redacted, maxBytes);
   };
   return capture as Capture;
 }

@@ -11,7 +11,7 @@ import {
 import { isAbandoned, type Status, transition } from './lifecycle.js';
 import { cleanName, cleanText } from './payload.js';
 import { type BirthStatus, newCall, newLink, newRun, newStep } from './records.js';
-import { type Operation, reportTo, type Work } from './report.js';
+import { reportTo } from './report.js';
 import { METHODS, type Row, type RowConditions, type RowFields } from './rows.js';
 import type { RunTrackerOptions } from './tracker.js';
 import type {
@@ -36,6 +36,7 @@ interface Batch {
   isStarted?: boolean;
 }
 
+const OPEN: RowConditions = { ifStatus: ['pending', 'running'] };
 const RUNNING: RowConditions = { ifStatus: ['running'] };
 const RUNNING_MERGED: RowConditions = { ...RUNNING, mergeOutput: true };
 
@@ -88,12 +89,12 @@ function fieldsAfter(
   time: number,
 ): RowFields {
   const status = statusAfter(kind, operation);
+  if (kind === 'call') return { status, durationMs: calculateDuration(startedAt, time) };
   const at = new Date(time);
   if (operation === 'start') return { status, startedAt: at, updatedAt: at };
   const durationMs = calculateDuration(startedAt, time);
-  if (kind === 'call') return { status, durationMs };
-  const fields = { status, durationMs, completedAt: at, updatedAt: at };
-  return kind === 'run' ? { ...fields, currentStep: null } : fields;
+  if (kind === 'step') return { status, durationMs, completedAt: at, updatedAt: at };
+  return { status, durationMs, completedAt: at, updatedAt: at, currentStep: null };
 }
 
 /**
@@ -137,8 +138,12 @@ export function createEngine(options: RunTrackerOptions): Engine {
 
   /** Does the tasks of one record one after the other, where the store does not keep them apart. */
   function inTurn<T>(kind: RecordKind, id: string, task: () => T): T | Promise<Awaited<T>> {
-    const isApart = conditional && !bestEffort && (kind !== 'run' || store.incrementRunOutput);
-    return isApart ? task() : queue(kind, id, task);
+    return isApart(kind) ? task() : queue(kind, id, task);
+  }
+
+  /** Whether the store keeps the changes of one record apart, so that none has to wait for another. */
+  function isApart(kind: RecordKind): unknown {
+    return conditional && !bestEffort && (kind !== 'run' || store.incrementRunOutput);
   }
 
   async function queue<T>(kind: RecordKind, id: string, task: () => T): Promise<Awaited<T>> {
@@ -193,21 +198,6 @@ export function createEngine(options: RunTrackerOptions): Engine {
   /** Whether an update found its row; a plain store that does not say is believed. */
   function isMatch(answer: unknown): boolean {
     return conditional ? Boolean(answer) : answer !== false;
-  }
-
-  /** Does what must not disturb the work: a failure is reported. */
-  async function attempt(
-    task: () => unknown,
-    operation: Operation,
-    kind: RecordKind,
-    id: string,
-    work: Work,
-  ): Promise<void> {
-    try {
-      await task();
-    } catch (error) {
-      report(error, operation, kind, id, work);
-    }
   }
 
   /** What an end stores beside the status: an output, an error, or a reason. */
@@ -295,7 +285,8 @@ export function createEngine(options: RunTrackerOptions): Engine {
 
   async function start(kind: 'run' | 'step', id: string): Promise<void> {
     const row = await move(kind, id, 'start', {});
-    if (row?.runId) await announce(row.runId, row.stepType as string, clock());
+    if (!row?.runId) return;
+    await announce(row.runId, row.stepType as string, clock());
   }
 
   /** Adds to a run's counters; increments that wait for their turn become one write. */
@@ -344,13 +335,27 @@ export function createEngine(options: RunTrackerOptions): Engine {
 
   /** Sets the current step of a run that has not ended; resolves to whether there was one, as far as the store says. */
   function setCurrentStep(id: string, currentStep: string | null, time: number): unknown {
-    const fields = { currentStep, updatedAt: new Date(time) };
-    return inTurn('run', id, () => update('run', id, fields, { ifStatus: ['pending', 'running'] }));
+    return updateInTurn('run', id, { currentStep, updatedAt: new Date(time) }, OPEN);
   }
 
-  /** Shows on the run which step has started. */
-  function announce(runId: string, stepType: string, time: number): Promise<void> {
-    return attempt(() => setCurrentStep(runId, stepType, time), 'update', 'run', runId, 'running');
+  function updateInTurn(
+    kind: RecordKind,
+    id: string,
+    fields: RowFields,
+    conditions?: RowConditions,
+  ): unknown {
+    // Unlike a run's end, it does not depend on the order of increments.
+    if (isApart('step')) return update(kind, id, fields, conditions);
+    return queue(kind, id, () => update(kind, id, fields, conditions));
+  }
+
+  /** Shows on the run which step has started. Never rejects, for the step has. */
+  async function announce(runId: string, stepType: string, time: number): Promise<void> {
+    try {
+      await setCurrentStep(runId, stepType, time);
+    } catch (error) {
+      report(error, 'update', 'run', runId, 'running');
+    }
   }
 
   async function updateRunProgress(id: string, currentStep: string | null): Promise<void> {
@@ -367,7 +372,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
       fields[name] = value;
     }
     fields.updatedAt = new Date(clock());
-    if (!isMatch(await inTurn('step', id, () => update('step', id, fields)))) {
+    if (!isMatch(await updateInTurn('step', id, fields))) {
       throw notFound('update', 'step', id);
     }
   }
@@ -418,29 +423,38 @@ export function createEngine(options: RunTrackerOptions): Engine {
       await store[METHODS[kind][0]](structuredClone(row) as never);
       held.delete(kind + id);
     };
-    await attempt(() => inTurn(kind, id, insert), 'start', kind, id, 'running');
+    try {
+      await inTurn(kind, id, insert);
+    } catch (error) {
+      report(error, 'start', kind, id, 'running');
+    }
   }
 
   /**
    * Stores a held record whose work has ended, and lets go of it: inserts it whole,
-   * unless the insert that failed was committed after all. Resolves in that case
-   * to what is still to be written.
+   * unless the insert that failed was committed after all. Never rejects.
    */
-  async function settle(kind: RecordKind, row: Row): Promise<RowFields | undefined> {
+  async function settle(kind: RecordKind, row: Row, operation: EndOperation): Promise<void> {
     const { id, createdAt, output, ...fields } = row;
+    const insertAfterAll = async (): Promise<boolean> => {
+      try {
+        const stored = await store[METHODS[kind][1]](id);
+        if (!stored) {
+          await store[METHODS[kind][0]](row as never);
+        } else if (toMilliseconds(stored.createdAt) !== createdAt.getTime()) {
+          throw refusal('invalid_transition', 'store', kind, id, 'this id is taken');
+        }
+        return Boolean(stored);
+      } finally {
+        held.delete(kind + id);
+      }
+    };
     try {
-      const stored = await store[METHODS[kind][1]](id);
-      if (!stored) {
-        await store[METHODS[kind][0]](row as never);
-        return undefined;
-      }
-      if (toMilliseconds(stored.createdAt) !== createdAt.getTime()) {
-        throw refusal('invalid_transition', 'store', kind, id, 'this id is taken');
-      }
+      if (!(await inTurn(kind, id, insertAfterAll))) return;
       // An output of nothing must not erase what others have counted meanwhile.
-      return output ? { ...fields, output } : fields;
-    } finally {
-      held.delete(kind + id);
+      await move(kind, id, operation, output ? { ...fields, output } : fields, true);
+    } catch (error) {
+      report(error, operation, kind, id, OUTCOMES[operation][1]);
     }
   }
 
@@ -481,13 +495,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
     } else {
       await store[METHODS[kind][0]](row as never);
     }
-    if (stepType && parentId) {
-      try {
-        await setCurrentStep(parentId, stepType, startedAt);
-      } catch (error) {
-        report(error, 'update', 'run', parentId, 'running');
-      }
-    }
+    if (stepType && parentId) await announce(parentId, stepType, startedAt);
 
     let outcome: unknown;
     let operation: EndOperation = 'finish';
@@ -512,13 +520,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
     } catch (error) {
       report(error, operation, kind, id, work);
     }
-    if (isHeld(kind, id)) {
-      const store = async () => {
-        const unsaved = await inTurn(kind, id, () => settle(kind, row));
-        if (unsaved) await move(kind, id, operation, unsaved, true);
-      };
-      await attempt(store, operation, kind, id, work);
-    }
+    if (isHeld(kind, id)) await settle(kind, row, operation);
 
     if (operation === 'fail') throw outcome;
     return outcome as T;

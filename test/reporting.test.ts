@@ -100,3 +100,20 @@ it('a method that is called by hand rejects with the very error of the store', a
   }
   expect(hook).not.toHaveBeenCalled();
 });
+
+it('a redact that returns a promise stores a marker, and is reported: it cannot be waited for', async () => {
+  const store = mapStore();
+  const hook = vi.fn();
+  const redact = async () => {
+    throw new Error('too late');
+  };
+  const tracker = new RunTracker({ store, redact, onTrackingError: hook });
+  await tracker.createRun({ id: 'r1', runType: 'sync', trigger: 'cron', input: { key: 'secret' } });
+  expect(store.runs.get('r1')?.input).toEqual({ value: '[redact failed]' });
+  expect(hook.mock.calls).toEqual([
+    [
+      new TypeError('redact must not return a promise'),
+      { operation: 'redact', record: 'run', id: 'r1', work: 'not_started' },
+    ],
+  ]);
+});
