@@ -2,7 +2,7 @@ import { describeError } from './errors.js';
 import type { RecordKind } from './types.js';
 
 /** What was to be recorded. */
-export type Operation =
+type Operation =
   | 'create'
   | 'start'
   | 'finish'
