@@ -506,19 +506,19 @@ export function createEngine(options: RunTrackerOptions): Engine {
       operation = 'fail';
     }
 
-    const work = OUTCOMES[operation][1];
     try {
       const isResult = operation === 'finish' && !isNothing(outcome);
       const result = resultOf(kind, id, operation, isResult ? { result: outcome } : outcome);
-      const fields = Object.assign(fieldsAfter(kind, operation, startedAt, clock()), result);
-      const conditions = kind === 'run' && result.output ? RUNNING_MERGED : RUNNING;
+      let isStored = false;
       // Nobody else ends a call, and a conditional store notices when somebody ended the record.
-      const isRead = kind === 'call' ? isHeld(kind, id) : isPlain(kind, id);
-      if (isRead || !isMatch(await update(kind, id, fields, conditions))) {
-        await move(kind, id, operation, result, true);
+      if (kind === 'call' ? !isHeld(kind, id) : !isPlain(kind, id)) {
+        const fields = Object.assign(fieldsAfter(kind, operation, startedAt, clock()), result);
+        const conditions = kind === 'run' && result.output ? RUNNING_MERGED : RUNNING;
+        isStored = isMatch(await update(kind, id, fields, conditions));
       }
+      if (!isStored) await move(kind, id, operation, result, true);
     } catch (error) {
-      report(error, operation, kind, id, work);
+      report(error, operation, kind, id, OUTCOMES[operation][1]);
     }
     if (isHeld(kind, id)) await settle(kind, row, operation);
 
