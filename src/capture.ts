@@ -1,7 +1,7 @@
 import { describeError } from './errors.js';
 import { isNothing } from './helpers.js';
 import { preparePayload } from './payload.js';
-import type { Report, Work } from './report.js';
+import { type Operation, type Report, workAt } from './report.js';
 import type { Payload, RecordKind } from './types.js';
 
 /** What `redact` is told about the value that it sees. */
@@ -24,7 +24,7 @@ export type Capture = <Field extends RedactInfo['field']>(
   field: Field,
   record: RecordKind,
   id: string,
-  work: Work,
+  operation?: Operation,
 ) => (Field extends 'error' ? string : Payload) | null;
 
 export function createCapture(
@@ -37,10 +37,10 @@ export function createCapture(
     field: RedactInfo['field'],
     record: RecordKind,
     id: string,
-    work: Work,
+    operation: Operation = 'create',
   ): Payload | string | null => {
-    const isError = field === 'error';
-    const prepared = isError ? describeError(value) : preparePayload(value, maxBytes);
+    const prepare = field === 'error' ? describeError : preparePayload;
+    const prepared = prepare(value, maxBytes);
     if (!redact || prepared === null) return prepared;
     let redacted: unknown;
     try {
@@ -48,14 +48,14 @@ export function createCapture(
       if (isNothing(redacted)) return null;
       if (redacted instanceof Promise) {
         redacted.catch(() => {});
-        throw new TypeError('redact must not return a promise');
+        throw new TypeError('redact is async');
       }
     } catch (error) {
-      report(error, 'redact', record, id, work);
+      report(error, 'redact', record, id, workAt(operation));
       redacted = '[redact failed]';
     }
     // What redact returned is as foreign as what the caller handed over.
-    return isError ? describeError(redacted) : preparePayload(redacted, maxBytes);
+    return prepare(redacted, maxBytes);
   };
   return capture as Capture;
 }

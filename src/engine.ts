@@ -1,61 +1,25 @@
 import { createCapture } from './capture.js';
-import { checkNumber, conflict, invalidArgument, notFound, RunsError, refusal } from './errors.js';
+import { checkNumber, invalidArgument, notFound, RunsError, refusal } from './errors.js';
 import { generateUuid } from './generate-id.js';
+import { type Counts, isNothing, mergeOutputIncrements, toMilliseconds } from './helpers.js';
 import {
-  calculateDuration,
-  isNothing,
-  mergeOutputIncrements,
-  type Timestamp,
-  toMilliseconds,
-} from './helpers.js';
-import { isAbandoned, type Status, transition } from './lifecycle.js';
+  type EndOperation,
+  fieldsAfter,
+  isAbandoned,
+  isOpen,
+  type MoveOperation,
+} from './lifecycle.js';
 import { cleanName, cleanText } from './payload.js';
-import { type BirthStatus, newCall, newLink, newRun, newStep } from './records.js';
+import { type CreateParams, newLink, newRecord, required } from './records.js';
 import { reportTo } from './report.js';
-import { METHODS, type Row, type RowConditions, type RowFields } from './rows.js';
+import type { Row, RowConditions, RowFields } from './rows.js';
 import type { RunTrackerOptions } from './tracker.js';
-import type {
-  CreateCallParams,
-  CreateRunParams,
-  CreateStepParams,
-  LinkStepParams,
-  RecordKind,
-  StepLink,
-  StepProgress,
-} from './types.js';
-
-type CreateParams = CreateRunParams | CreateStepParams | CreateCallParams;
-type EndOperation = 'finish' | 'fail' | 'cancel' | 'skip';
-type MoveOperation = EndOperation | 'start';
-type Counts = Record<string, number>;
-
-/** Increments of one run that wait for their turn, and go out as one write. */
-interface Batch {
-  counts: Counts;
-  written?: Promise<void>;
-  isStarted?: boolean;
-}
+import { type Batch, type Turns, takeTurn } from './turns.js';
+import type { LinkStepParams, RecordKind, StepLink, StepProgress } from './types.js';
 
 const OPEN: RowConditions = { ifStatus: ['pending', 'running'] };
 const RUNNING: RowConditions = { ifStatus: ['running'] };
-const RUNNING_MERGED: RowConditions = { ...RUNNING, mergeOutput: true };
-
-/** A status changes twice at most, so a store that refuses more often than this contradicts itself. */
-const MAX_TRIES = 5;
-
-/** Where each operation leads, and how far the work is then. */
-const OUTCOMES = {
-  start: ['running', 'running'],
-  finish: ['completed', 'succeeded'],
-  fail: ['failed', 'failed'],
-  cancel: ['cancelled', 'running'],
-  skip: ['skipped', 'running'],
-} as const;
-
-function statusAfter(kind: RecordKind, operation: MoveOperation): Status {
-  if (kind !== 'call') return OUTCOMES[operation][0];
-  return operation === 'finish' ? 'success' : 'error';
-}
+const RUNNING_MERGED: RowConditions = { ifStatus: ['running'], mergeOutput: true };
 
 /** What a tracker is made of; {@link RunTracker} says what each of it promises. */
 export interface Engine {
@@ -81,22 +45,6 @@ export interface Engine {
   getStepLinks(stepId: string): Promise<StepLink[]>;
 }
 
-/** What starts or ends a record, beside its result. */
-function fieldsAfter(
-  kind: RecordKind,
-  operation: MoveOperation,
-  startedAt: Timestamp | null | undefined,
-  time: number,
-): RowFields {
-  const status = statusAfter(kind, operation);
-  if (kind === 'call') return { status, durationMs: calculateDuration(startedAt, time) };
-  const at = new Date(time);
-  if (operation === 'start') return { status, startedAt: at, updatedAt: at };
-  const durationMs = calculateDuration(startedAt, time);
-  if (kind === 'step') return { status, durationMs, completedAt: at, updatedAt: at };
-  return { status, durationMs, completedAt: at, updatedAt: at, currentStep: null };
-}
-
 /**
  * What a tracker does: the lifecycle of records against a store.
  *
@@ -106,67 +54,37 @@ function fieldsAfter(
  */
 export function createEngine(options: RunTrackerOptions): Engine {
   const { store, linkStore, generateId, now, bestEffort, maxPayloadBytes = 262_144 } = options;
-  if (!(maxPayloadBytes >= 16 && maxPayloadBytes < Infinity)) {
-    throw invalidArgument('create RunTracker', 'maxPayloadBytes', '16 or more', maxPayloadBytes);
-  }
-  for (const method of Object.values(METHODS).flat()) {
-    if (typeof store?.[method] === 'function') continue;
-    throw invalidArgument('create RunTracker', `store.${method}`, 'a method', store?.[method]);
-  }
+  checkNumber('create RunTracker', 'maxPayloadBytes', maxPayloadBytes);
   const conditional = store.conditionalUpdates === true;
   const report = reportTo(options.onTrackingError);
   const capture = createCapture(options.redact, maxPayloadBytes, report);
   /** Records whose insert failed while their work goes on: read and updated as if they were stored. */
   const held = new Map<string, Row>();
-  const lines = new Map<string, (() => void)[]>();
-  const batches = new Map<string, Batch>();
+  const turns: Turns = new Map();
 
   /** The time now, in milliseconds. A broken clock must not break the work. */
   function clock(): number {
     try {
-      const time = now ? new Date(now()).getTime() : Number.NaN;
-      if (time > -Infinity) return time;
+      const time = now && new Date(now()).getTime();
+      if (Number.isFinite(time)) return time as number;
     } catch {}
     return Date.now();
   }
 
-  function newId(kind: string, ownId = generateId?.()): string {
-    if (ownId === undefined) return generateUuid();
-    if (typeof ownId === 'string' && ownId) return cleanText(ownId);
-    throw invalidArgument(`create ${kind}`, 'id', 'a string that is not empty', ownId);
+  function newId(ownId: string | undefined = generateId?.()): string {
+    return ownId === undefined ? generateUuid() : (required('id', ownId || null) as string);
   }
 
-  /** Does the tasks of one record one after the other, where the store does not keep them apart. */
-  function inTurn<T>(kind: RecordKind, id: string, task: () => T): T | Promise<Awaited<T>> {
-    return isApart(kind) ? task() : queue(kind, id, task);
+  /** Hands the store a row of its own, since what is read of it here must stay as it is. */
+  function insert(kind: RecordKind, row: Row): Promise<unknown> {
+    const copy = (bestEffort ? structuredClone(row) : { ...row }) as never;
+    if (kind === 'run') return store.insertRun(copy);
+    return kind === 'step' ? store.insertStep(copy) : store.insertCall(copy);
   }
 
-  /** Whether the store keeps the changes of one record apart, so that none has to wait for another. */
-  function isApart(kind: RecordKind): unknown {
-    return conditional && !bestEffort && (kind !== 'run' || store.incrementRunOutput);
-  }
-
-  async function queue<T>(kind: RecordKind, id: string, task: () => T): Promise<Awaited<T>> {
-    // What is counted from now on comes after this.
-    batches.delete(id);
-    const key = kind + id;
-    const line = lines.get(key);
-    if (line) await new Promise<void>((resolve) => line.push(resolve));
-    else lines.set(key, []);
-    try {
-      return await task();
-    } finally {
-      const next = lines.get(key)?.shift();
-      if (next) next();
-      else lines.delete(key);
-    }
-  }
-
-  /** Reads a record that has to be there. */
-  async function read(kind: RecordKind, id: string, operation: string): Promise<Row> {
-    const row = held.get(kind + id) ?? (await store[METHODS[kind][1]](id));
-    if (!row) throw notFound(operation, kind, id);
-    return row as Row;
+  function get(kind: RecordKind, id: string): Promise<Row | null | undefined> {
+    if (kind === 'run') return store.getRun(id);
+    return kind === 'step' ? store.getStep(id) : store.getCall(id);
   }
 
   function update(
@@ -175,29 +93,52 @@ export function createEngine(options: RunTrackerOptions): Engine {
     fields: RowFields,
     conditions?: RowConditions,
   ): unknown {
-    const row = bestEffort && held.get(kind + id);
+    const row = heldRow(kind, id);
     if (row) {
       return conditions?.ifStatus?.includes(row.status) !== false && Object.assign(row, fields);
     }
-    const method = METHODS[kind][2];
+    const method =
+      kind === 'run' ? store.updateRun : kind === 'step' ? store.updateStep : store.updateCall;
     // A plain store must not see a third argument at all.
     return conditional && conditions
-      ? store[method](id, fields as never, conditions as never)
-      : store[method](id, fields as never);
+      ? method.call(store, id, fields as never, conditions as never)
+      : method.call(store, id, fields as never);
   }
 
-  function isHeld(kind: RecordKind, id: string): boolean {
-    return held.size > 0 && held.has(kind + id);
+  function heldRow(kind: RecordKind, id: string): Row | undefined {
+    return bestEffort ? held.get(kind + id) : undefined;
+  }
+
+  /** Reads a record that has to be there. */
+  async function read(kind: RecordKind, id: string, operation: string): Promise<Row> {
+    const row = heldRow(kind, id) ?? (await get(kind, id));
+    if (!row) throw notFound(operation, kind, id);
+    return row;
   }
 
   /** Whether nothing but the turns keeps the changes of a record apart. */
-  function isPlain(kind: RecordKind, id: string): boolean {
-    return !conditional || isHeld(kind, id);
+  function isPlain(kind: RecordKind, id: string): unknown {
+    return !conditional || heldRow(kind, id);
   }
 
   /** Whether an update found its row; a plain store that does not say is believed. */
   function isMatch(answer: unknown): boolean {
     return conditional ? Boolean(answer) : answer !== false;
+  }
+
+  /** Whether the store keeps the changes of one record apart, so that none has to wait for another. */
+  function isApart(kind: RecordKind): unknown {
+    return conditional && !bestEffort && (kind !== 'run' || store.incrementRunOutput);
+  }
+
+  /** Does the tasks of one record one after the other, where the store does not keep them apart. */
+  function inTurn<T>(
+    kind: RecordKind,
+    id: string,
+    task: () => Promise<T>,
+    batch?: Batch,
+  ): Promise<T> {
+    return isApart(kind) ? task() : takeTurn(turns, kind + id, task, batch);
   }
 
   /** What an end stores beside the status: an output, an error, or a reason. */
@@ -208,13 +149,9 @@ export function createEngine(options: RunTrackerOptions): Engine {
     value: unknown,
   ): RowFields {
     if (operation !== 'fail' && isNothing(value)) return {};
-    const work = OUTCOMES[operation][1];
-    if (operation === 'finish' || operation === 'skip') {
-      const output = capture(value, 'output', kind, id, work);
-      return output ? { output } : {};
-    }
-    const error = capture(value, 'error', kind, id, work);
-    return error === null ? {} : { error };
+    const field = operation === 'finish' || operation === 'skip' ? 'output' : 'error';
+    const captured = capture(value, field, kind, id, operation);
+    return captured === null ? {} : { [field]: captured };
   }
 
   /**
@@ -229,34 +166,36 @@ export function createEngine(options: RunTrackerOptions): Engine {
     id: string,
     operation: MoveOperation,
     result: RowFields,
-    isOwn = false,
+    isOwn?: boolean,
   ): Promise<Row | undefined> {
     return inTurn(kind, id, async () => {
-      const target = result.status ?? statusAfter(kind, operation);
       const time = clock();
-      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-        const row = await read(kind, id, operation);
+      // A status changes twice at most: a store that refuses more often contradicts itself.
+      const maxTries = 5;
+      for (let tries = 0; tries < maxTries; tries += 1) {
+        const row = heldRow(kind, id) ?? (await get(kind, id));
+        if (!row) throw notFound(operation, kind, id);
         const { status, error } = row;
-        const isAdopted = operation !== 'start' && isAbandoned(row);
-        const verdict = isAdopted ? 'write' : transition(status, target);
-        if (verdict !== 'write') {
-          const problem = conflict(operation, kind, id, status);
+        const startedAt = kind === 'call' ? row.createdAt : row.startedAt;
+        const fields = fieldsAfter(kind, operation, startedAt, time);
+        const conditions: RowConditions = { ifStatus: [status] };
+        const isSame = status === (result.status ?? fields.status);
+        if (operation !== 'start' && isAbandoned(error)) {
+          fields.error = null;
+          conditions.ifError = error as string;
+        } else if (isSame || !isOpen(status)) {
+          const isVerb = status === 'completed' || status === 'failed';
+          const fact = `it ${isVerb ? 'already' : 'is'} ${status}`;
+          const problem = refusal('invalid_transition', operation, kind, id, fact);
           const { output, metadata, error: reason = error } = result;
           const isLost = output || metadata || reason !== error;
-          if (verdict === 'same') {
-            if (isLost) report(problem, operation, kind, id, OUTCOMES[operation][1]);
+          if (isSame) {
+            if (isLost) report(problem, operation, kind, id);
           } else if (!isOwn || status !== 'skipped' || isLost) {
             // Only a step that its own work skipped, and that then returned nothing, is no conflict.
             throw problem;
           }
           return undefined;
-        }
-        const startedAt = kind === 'call' ? row.createdAt : row.startedAt;
-        const fields = fieldsAfter(kind, operation, startedAt, time);
-        const conditions: RowConditions = { ifStatus: [status] };
-        if (isAdopted) {
-          fields.error = null;
-          conditions.ifError = error as string;
         }
         Object.assign(fields, result);
         if (kind === 'run' && result.output) {
@@ -265,8 +204,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
         }
         if (isMatch(await update(kind, id, fields, conditions))) return row;
       }
-      const fact = 'the store refuses what its own reads allow';
-      throw refusal('unsupported', operation, kind, id, fact);
+      throw refusal('unsupported', operation, kind, id, 'the store keeps refusing');
     });
   }
 
@@ -278,15 +216,14 @@ export function createEngine(options: RunTrackerOptions): Engine {
     metadata?: unknown,
   ): Promise<void> {
     const result = resultOf(kind, id, operation, value);
-    const captured = capture(metadata, 'metadata', kind, id, OUTCOMES[operation][1]);
+    const captured = capture(metadata, 'metadata', kind, id, operation);
     if (captured) result.metadata = captured;
     await move(kind, id, operation, result);
   }
 
   async function start(kind: 'run' | 'step', id: string): Promise<void> {
     const row = await move(kind, id, 'start', {});
-    if (!row?.runId) return;
-    await announce(row.runId, row.stepType as string, clock());
+    if (row?.runId) await setCurrentStep(row.runId, row.stepType as string, undefined, true);
   }
 
   /** Adds to a run's counters; increments that wait for their turn become one write. */
@@ -300,110 +237,91 @@ export function createEngine(options: RunTrackerOptions): Engine {
       checkNumber(operation, name, value);
       counts = mergeOutputIncrements(counts, { [cleanText(name)]: value }) as Counts;
     }
-    const waiting = batches.get(id);
-    if (waiting) {
-      waiting.counts = mergeOutputIncrements(waiting.counts, counts) as Counts;
-      return waiting.written;
-    }
-    const batch: Batch = { counts };
-    batch.written = inTurn('run', id, () => {
-      batch.isStarted = true;
-      if (batches.get(id) === batch) batches.delete(id);
-      return add(id, batch.counts);
-    });
-    if (!batch.isStarted) batches.set(id, batch);
+    const batch: Batch = turns.get(`run${id}`)?.batch ?? { counts: {} };
+    batch.counts = mergeOutputIncrements(batch.counts, counts) as Counts;
+    batch.written ??= inTurn('run', id, () => add(id, batch.counts), batch);
     return batch.written;
   }
 
   async function add(id: string, counts: Counts): Promise<void> {
     const updatedAt = new Date(clock());
     let matched: unknown;
-    if (store.incrementRunOutput && !isHeld('run', id)) {
+    if (store.incrementRunOutput && !heldRow('run', id)) {
       matched = await store.incrementRunOutput(id, counts, updatedAt);
     } else {
       let { output } = await read('run', id, 'increment');
       output = mergeOutputIncrements(output, counts);
       if (!isPlain('run', id)) {
         // Only what was counted, so that nothing is written back that has changed since.
-        for (const name of Object.keys(output))
-          if (!Object.hasOwn(counts, name)) delete output[name];
+        for (const name in output) if (!Object.hasOwn(counts, name)) delete output[name];
       }
       matched = await update('run', id, { output, updatedAt }, { mergeOutput: true });
     }
     if (matched === false) throw notFound('increment', 'run', id);
   }
 
-  /** Sets the current step of a run that has not ended; resolves to whether there was one, as far as the store says. */
-  function setCurrentStep(id: string, currentStep: string | null, time: number): unknown {
-    return updateInTurn('run', id, { currentStep, updatedAt: new Date(time) }, OPEN);
-  }
-
-  function updateInTurn(
+  /** Writes without a look at the record before; never rejects when `isCosmetic`. */
+  async function write(
     kind: RecordKind,
     id: string,
     fields: RowFields,
     conditions?: RowConditions,
-  ): unknown {
-    // Unlike a run's end, it does not depend on the order of increments.
-    if (isApart('step')) return update(kind, id, fields, conditions);
-    return queue(kind, id, () => update(kind, id, fields, conditions));
-  }
-
-  /** Shows on the run which step has started. Never rejects, for the step has. */
-  async function announce(runId: string, stepType: string, time: number): Promise<void> {
+    isCosmetic?: boolean,
+  ): Promise<void> {
     try {
-      await setCurrentStep(runId, stepType, time);
+      const task = () => update(kind, id, fields, conditions);
+      // Unlike a run's end, this does not depend on the order of increments.
+      const answer = await (isApart('step') ? task() : takeTurn(turns, kind + id, task));
+      if (!isCosmetic && !isMatch(answer)) await read(kind, id, 'update');
     } catch (error) {
-      report(error, 'update', 'run', runId, 'running');
+      if (!isCosmetic) throw error;
+      report(error, 'update', kind, id);
     }
   }
 
-  async function updateRunProgress(id: string, currentStep: string | null): Promise<void> {
+  /** Sets the current step of a run, unless that has ended; that a step has started is shown if possible. */
+  function setCurrentStep(
+    id: string,
+    currentStep: string | null,
+    updatedAt = new Date(clock()),
+    isCosmetic?: boolean,
+  ): Promise<void> {
     const name = currentStep && cleanName(currentStep);
-    // A conditional store refuses to change a run that has ended, too.
-    if (!isMatch(await setCurrentStep(id, name, clock()))) await read('run', id, 'update');
+    return write('run', id, { currentStep: name, updatedAt }, OPEN, isCosmetic);
   }
 
   async function updateStepProgress(id: string, progress: StepProgress): Promise<void> {
     const fields: RowFields = {};
     for (const [name, value] of Object.entries(progress)) {
       if (value === undefined || !name.startsWith('items')) continue;
-      if (value !== null) checkNumber(`update step "${id}"`, name, value);
+      checkNumber(`update step "${id}"`, name, value ?? 0);
       fields[name] = value;
     }
     fields.updatedAt = new Date(clock());
-    if (!isMatch(await updateInTurn('step', id, fields))) {
-      throw notFound('update', 'step', id);
-    }
+    await write('step', id, fields);
   }
 
   function build(
     kind: RecordKind,
     parentId: string | null,
     params: CreateParams,
-    status: BirthStatus,
+    status: 'pending' | 'running',
     at: Date,
   ): Row {
-    const id = newId(kind, params.id);
-    if (kind === 'run') return newRun(params as CreateRunParams, id, status, at, capture);
-    const parent = parentId && cleanText(parentId);
-    return kind === 'step'
-      ? newStep(parent, params as CreateStepParams, id, status, at, capture)
-      : newCall(parent as string, params as CreateCallParams, id, at, capture);
+    const parent = parentId ? cleanText(parentId) : null;
+    return newRecord(kind, newId(params.id), parent, params as never, status, at, capture);
   }
 
   /** Gives a record that tries another one again its number. */
   async function countAttempt(kind: RecordKind, row: Row): Promise<void> {
-    const { id, retryOf } = row;
-    if (!retryOf) return;
-    let previous: Row | undefined;
     try {
-      previous = await read(kind, retryOf, 'retry');
+      const { attempt } = await read(kind, row.retryOf as string, 'retry');
+      row.attempt = (attempt as number) + 1;
     } catch (error) {
       if (!bestEffort || error instanceof RunsError) throw error;
-      report(error, 'create', kind, id, 'not_started');
+      report(error, 'create', kind, row.id);
+      row.attempt = 2;
     }
-    row.attempt = (previous?.attempt ?? 1) + 1;
   }
 
   /** Tries again to store what is held of the records above a new one, which may refer to them. */
@@ -415,18 +333,18 @@ export function createEngine(options: RunTrackerOptions): Engine {
   }
 
   async function save(kind: RecordKind, id: string | null | undefined): Promise<void> {
-    const row = id && held.get(kind + id);
+    const row = id && heldRow(kind, id);
     if (!row) return;
     await saveParents(row);
-    const insert = async () => {
-      if (!isHeld(kind, id)) return;
-      await store[METHODS[kind][0]](structuredClone(row) as never);
+    const insertHeld = async () => {
+      if (!heldRow(kind, id)) return;
+      await insert(kind, row);
       held.delete(kind + id);
     };
     try {
-      await inTurn(kind, id, insert);
+      await inTurn(kind, id, insertHeld);
     } catch (error) {
-      report(error, 'start', kind, id, 'running');
+      report(error, 'start', kind, id);
     }
   }
 
@@ -435,26 +353,27 @@ export function createEngine(options: RunTrackerOptions): Engine {
    * unless the insert that failed was committed after all. Never rejects.
    */
   async function settle(kind: RecordKind, row: Row, operation: EndOperation): Promise<void> {
-    const { id, createdAt, output, ...fields } = row;
-    const insertAfterAll = async (): Promise<boolean> => {
+    const { id } = row;
+    const insertAfterAll = async (): Promise<Row | null | undefined> => {
       try {
-        const stored = await store[METHODS[kind][1]](id);
-        if (!stored) {
-          await store[METHODS[kind][0]](row as never);
-        } else if (toMilliseconds(stored.createdAt) !== createdAt.getTime()) {
-          throw refusal('invalid_transition', 'store', kind, id, 'this id is taken');
-        }
-        return Boolean(stored);
+        const stored = await get(kind, id);
+        if (!stored) await insert(kind, row);
+        return stored;
       } finally {
         held.delete(kind + id);
       }
     };
     try {
-      if (!(await inTurn(kind, id, insertAfterAll))) return;
-      // An output of nothing must not erase what others have counted meanwhile.
-      await move(kind, id, operation, output ? { ...fields, output } : fields, true);
+      const stored = await inTurn(kind, id, insertAfterAll);
+      if (!stored) return;
+      if (toMilliseconds(stored.createdAt) !== row.createdAt.getTime()) {
+        throw refusal('invalid_transition', 'store', kind, id, 'its id is taken');
+      }
+      // No output must not erase what others have counted meanwhile.
+      if (!row.output) delete (row as Partial<Row>).output;
+      await move(kind, id, operation, { ...row }, true);
     } catch (error) {
-      report(error, operation, kind, id, OUTCOMES[operation][1]);
+      report(error, operation, kind, id);
     }
   }
 
@@ -465,11 +384,10 @@ export function createEngine(options: RunTrackerOptions): Engine {
   ): Promise<string> {
     const at = new Date(clock());
     const row = build(kind, parentId, params, 'pending', at);
-    const { id } = row;
-    await countAttempt(kind, row);
+    if (row.retryOf) await countAttempt(kind, row);
     await saveParents(row);
-    await store[METHODS[kind][0]](row as never);
-    return id;
+    await insert(kind, row);
+    return row.id;
   }
 
   async function execute<T>(
@@ -481,46 +399,43 @@ export function createEngine(options: RunTrackerOptions): Engine {
     const startedAt = clock();
     const at = new Date(startedAt);
     const row = build(kind, parentId, params, 'running', at);
-    // Once it is inserted the row belongs to the store, so what is needed later is taken here.
     const { id, stepType } = row;
     if (row.retryOf) await countAttempt(kind, row);
-    if (bestEffort) {
-      await saveParents(row);
-      try {
-        await store[METHODS[kind][0]](structuredClone(row) as never);
-      } catch (error) {
-        report(error, 'start', kind, id, 'not_started');
-        held.set(kind + id, row);
-      }
-    } else {
-      await store[METHODS[kind][0]](row as never);
+    if (bestEffort) await saveParents(row);
+    try {
+      await insert(kind, row);
+    } catch (error) {
+      if (!bestEffort) throw error;
+      report(error, 'start', kind, id, 'not_started');
+      held.set(kind + id, row);
     }
-    if (stepType && parentId) await announce(parentId, stepType, startedAt);
+    if (stepType && parentId) await setCurrentStep(parentId, stepType, at, true);
 
     let outcome: unknown;
+    let value: unknown;
     let operation: EndOperation = 'finish';
     try {
       outcome = await (kind === 'call' ? (fn as () => T)() : fn(id));
+      if (!isNothing(outcome)) value = { result: outcome };
     } catch (error) {
-      outcome = error;
+      outcome = value = error;
       operation = 'fail';
     }
 
     try {
-      const isResult = operation === 'finish' && !isNothing(outcome);
-      const result = resultOf(kind, id, operation, isResult ? { result: outcome } : outcome);
+      const result = resultOf(kind, id, operation, value);
       let isStored = false;
       // Nobody else ends a call, and a conditional store notices when somebody ended the record.
-      if (kind === 'call' ? !isHeld(kind, id) : !isPlain(kind, id)) {
+      if (!(kind === 'call' ? heldRow(kind, id) : isPlain(kind, id))) {
         const fields = Object.assign(fieldsAfter(kind, operation, startedAt, clock()), result);
         const conditions = kind === 'run' && result.output ? RUNNING_MERGED : RUNNING;
         isStored = isMatch(await update(kind, id, fields, conditions));
       }
       if (!isStored) await move(kind, id, operation, result, true);
     } catch (error) {
-      report(error, operation, kind, id, OUTCOMES[operation][1]);
+      report(error, operation, kind, id);
     }
-    if (isHeld(kind, id)) await settle(kind, row, operation);
+    if (heldRow(kind, id)) await settle(kind, row, operation);
 
     if (operation === 'fail') throw outcome;
     return outcome as T;
@@ -529,7 +444,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
   async function linkStep(stepId: string, params: LinkStepParams): Promise<string | null> {
     if (!linkStore) return null;
     const at = new Date(clock());
-    const link = newLink(cleanText(stepId), params, newId('link'), at);
+    const link = newLink(cleanText(stepId), params, newId(), at);
     const { id } = link;
     await saveParents(link);
     await linkStore.insertStepLink(link);
@@ -545,7 +460,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
     start,
     end,
     increment,
-    updateRunProgress,
+    updateRunProgress: setCurrentStep,
     updateStepProgress,
     execute,
     linkStep,

@@ -1,6 +1,5 @@
 import { isNothing } from './helpers.js';
-import type { Status } from './lifecycle.js';
-import { cleanText, cutText, preparePayload } from './payload.js';
+import { cleanText, preparePayload } from './payload.js';
 import type { RecordKind } from './types.js';
 
 /** Why the library refused an operation. */
@@ -33,7 +32,7 @@ export function invalidArgument(
   value: unknown,
 ): RunsError {
   const actual = typeof value === 'string' ? JSON.stringify(value) : describeError(value);
-  const message = `Cannot ${operation}: ${name} must be ${expected}, not ${cutText(actual, 100)}`;
+  const message = `Cannot ${operation}: ${name} must be ${expected}, not ${actual.slice(0, 100)}`;
   return new RunsError('invalid_argument', message);
 }
 
@@ -58,65 +57,30 @@ export function notFound(operation: string, kind: RecordKind, id: string): RunsE
   return refusal('not_found', operation, kind, id, 'it does not exist');
 }
 
-/** The error for a record that stands where the operation is not allowed. */
-export function conflict(
-  operation: string,
-  kind: RecordKind,
-  id: string,
-  status: Status,
-): RunsError {
-  const isVerb = status === 'completed' || status === 'failed';
-  return refusal(
-    'invalid_transition',
-    operation,
-    kind,
-    id,
-    `it ${isVerb ? 'already' : 'is'} ${status}`,
-  );
-}
-
-const MAX_LENGTH = 8192;
-const MAX_LINES = 100;
-
 /**
  * What a thrown value says, as text that any store can take, of at most 8 192
  * characters: an error's exact message, then a line `caused by: …` for each
  * error below it. Never throws.
  */
 export function describeError(error: unknown): string {
+  const maxLength = 8192;
+  const maxLines = 100;
+  const errors = [error];
   const lines: string[] = [];
-  const above: unknown[] = [];
-  const visit = (current: unknown): void => {
-    if (lines.length === MAX_LINES || above.includes(current)) return;
-    lines.push(cutText(messageOf(current), MAX_LENGTH));
-    above.push(current);
-    causesOf(current).forEach(visit);
-    above.pop();
-  };
-  visit(error);
-  return cutText(cleanText(lines.join('\ncaused by: ')), MAX_LENGTH);
-}
-
-function messageOf(error: unknown): string {
-  if (Object(error) !== error) return String(error);
-  try {
-    const { message, name } = error as Error;
-    // Only an error may say nothing but its name.
-    const text: unknown = message || (error instanceof Error && name);
-    if (text && typeof text === 'string') return text;
-  } catch {}
-  return JSON.stringify(preparePayload(error, MAX_LENGTH));
-}
-
-function causesOf(error: unknown): unknown[] {
-  try {
-    const { cause, errors } = error as { cause?: unknown; errors?: unknown };
-    const below = [cause];
-    for (let index = 0; Array.isArray(errors) && index < MAX_LINES; index += 1) {
-      below.push(errors[index]);
+  for (const current of errors) {
+    let line: unknown;
+    try {
+      line = (current as Error).message;
+      const { cause, errors: others } = current as AggregateError;
+      const below: unknown[] = Array.isArray(others) ? others.slice(0, maxLines) : [];
+      const news = [cause, ...below].filter((one) => !isNothing(one) && !errors.includes(one));
+      errors.splice(lines.length + 1, 0, ...news);
+    } catch {}
+    if (!line || typeof line !== 'string') {
+      const isObject = Object(current) === current;
+      line = isObject ? JSON.stringify(preparePayload(current, maxLength)) : String(current);
     }
-    return below.filter((error) => !isNothing(error));
-  } catch {
-    return [];
+    if (lines.push((line as string).slice(0, maxLength)) === maxLines) break;
   }
+  return cleanText(lines.join('\ncaused by: ').slice(0, maxLength));
 }

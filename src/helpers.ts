@@ -1,27 +1,23 @@
 import { isOpen } from './lifecycle.js';
 import type { CallStatus, Payload, Run, RunStatus, StepStatus } from './types.js';
 
+export type Counts = Record<string, number>;
+
 /** A point in time, as databases hand it out: a `Date`, an ISO string, or milliseconds since 1970. */
 export type Timestamp = Date | string | number;
-
-/** Whether a run has ended: completed, failed or cancelled. Takes the run or its status. */
-export function isRunComplete(run: RunStatus | { status: RunStatus }): boolean {
-  return isComplete(run);
-}
-
-/** Whether a step has ended: completed, failed, cancelled or skipped. Takes the step or its status. */
-export function isStepComplete(step: StepStatus | { status: StepStatus }): boolean {
-  return isComplete(step);
-}
-
-/** Whether a call has ended, in success or error. Takes the call or its status. */
-export function isCallComplete(call: CallStatus | { status: CallStatus }): boolean {
-  return isComplete(call);
-}
 
 function isComplete<S extends StepStatus | CallStatus>(record: S | { status: S }): boolean {
   return !isOpen(typeof record === 'string' ? record : record.status);
 }
+
+/** Whether a run has ended: completed, failed or cancelled. Takes the run or its status. */
+export const isRunComplete: (run: RunStatus | { status: RunStatus }) => boolean = isComplete;
+
+/** Whether a step has ended: completed, failed, cancelled or skipped. Takes the step or its status. */
+export const isStepComplete: (step: StepStatus | { status: StepStatus }) => boolean = isComplete;
+
+/** Whether a call has ended, in success or error. Takes the call or its status. */
+export const isCallComplete: (call: CallStatus | { status: CallStatus }) => boolean = isComplete;
 
 /**
  * The whole milliseconds between two points in time, never negative; `null`
@@ -34,18 +30,13 @@ export function calculateDuration(
   endedAt: Timestamp | null | undefined = Date.now(),
 ): number | null {
   const duration = toMilliseconds(endedAt) - toMilliseconds(startedAt);
-  return Number.isNaN(duration) ? null : Math.max(0, Math.round(duration));
+  return Number.isFinite(duration) ? Math.max(0, Math.round(duration)) : null;
 }
 
 /** Milliseconds since 1970, or NaN for what is no valid time. */
 export function toMilliseconds(time: Timestamp | null | undefined): number {
-  if (isNothing(time)) return Number.NaN;
-  const milliseconds = typeof time === 'number' ? time : new Date(time).getTime();
-  return Math.abs(milliseconds) <= MAX_TIME ? milliseconds : Number.NaN;
+  return typeof time === 'number' ? time : new Date(time ?? Number.NaN).getTime();
 }
-
-/** The furthest that a Date reaches (ECMA-262, time values and time range). */
-const MAX_TIME = 8.64e15;
 
 export function isNothing(value: unknown): value is null | undefined {
   return value === null || value === undefined;
@@ -55,19 +46,19 @@ export function isNothing(value: unknown): value is null | undefined {
  * Adds increments to the counters in an output, into a new object.
  *
  * A value that is no finite number counts as 0; the other members of the output
- * stay as they are. A sum beyond the largest number stops there.
+ * stay as they are. A sum beyond the largest number is not taken.
  */
 export function mergeOutputIncrements(
   current: object | null | undefined,
   increments: Record<string, number>,
 ): Payload {
-  const output = new Map<string, unknown>(Object.entries(current ?? {}));
+  // Without a prototype, `__proto__` is a member like any other.
+  const output: Payload = Object.assign(Object.create(null), current);
   for (const [key, increment] of Object.entries(increments)) {
-    const sum = asCount(output.get(key)) + asCount(increment);
-    output.set(key, Math.min(Math.max(sum, -Number.MAX_VALUE), Number.MAX_VALUE));
+    const sum = asCount(output[key]) + asCount(increment);
+    if (Number.isFinite(sum)) output[key] = sum;
   }
-  // Unlike an assignment, this makes `__proto__` a member like any other.
-  return Object.fromEntries(output);
+  return { ...output };
 }
 
 function asCount(value: unknown): number {
@@ -80,7 +71,7 @@ function asCount(value: unknown): number {
  * @param durationMs milliseconds; negative and invalid ones count as 0
  */
 export function formatDuration(durationMs: number): string {
-  const ms = Number.isFinite(durationMs) ? Math.max(0, Math.round(durationMs)) : 0;
+  const ms = Math.max(0, Math.round(asCount(durationMs)));
   if (ms < 1000) return `${ms}ms`;
   const tenths = Math.round(ms / 100);
   if (tenths < 600) return `${(tenths / 10).toFixed(1)}s`;

@@ -1,8 +1,6 @@
 import { isNothing } from './helpers.js';
 import type { Payload } from './types.js';
 
-const MAX_DEPTH = 32;
-const MAX_WORK = 100_000;
 const CUT = '[cut]';
 const UNREADABLE = '[unreadable]';
 /** NUL, and surrogates without their other half. */
@@ -17,21 +15,16 @@ export function cleanText(text: string): string {
 /** The same for names, few of which come again and again: to know one is quicker than to look at it. */
 export function cleanName(name: string): string {
   if (cleanNames.has(name)) return name;
+  const longName = 64;
   const clean = cleanText(name);
-  if (clean === name && name.length <= LONG_NAME) {
-    if (cleanNames.size === 1000) cleanNames.clear();
-    cleanNames.add(name);
+  if (clean.length <= longName) {
+    if (cleanNames.size >= 1000) cleanNames.clear();
+    cleanNames.add(clean);
   }
   return clean;
 }
 
 const cleanNames = new Set<string>();
-const LONG_NAME = 64;
-
-/** The first `length` code units of a text, never ending in half a character. */
-export function cutText(text: string, length: number): string {
-  return text.slice(0, length).replace(/[\ud800-\udbff]$/, '');
-}
 
 /**
  * Copies a value into plain JSON that any store can take.
@@ -44,31 +37,27 @@ export function cutText(text: string, length: number): string {
  */
 export function preparePayload(value: unknown, maxBytes: number): Payload | null {
   if (isNothing(value)) return null;
-  const pass: Pass = { size: 0, maxBytes, limit: Infinity, work: 0, path: [], sizes: new Map() };
-  while (pass.limit >= 1) {
-    let payload = copy(value, pass, '');
-    if (!isPayload(payload)) {
-      pass.size = 0;
-      payload = copy({ value }, pass, '');
-    }
-    // No JSON takes more than 13 times what was counted: most payloads need no exact measure.
-    const fits = pass.size * 13 <= maxBytes;
-    if (fits || (pass.size <= maxBytes && byteLength(payload) <= maxBytes))
+  for (let limit = maxBytes * 2; limit >= 1; limit = Math.floor(limit / 4)) {
+    const pass: Pass = { left: maxBytes, maxBytes, limit, path: [], sizes: new Map() };
+    const payload = copy(value, pass);
+    if (Object(payload) !== payload || Array.isArray(payload)) {
+      value = { value };
+      limit *= 4;
+    } else if (
+      // No JSON takes more than 13 times what was counted: most payloads need no exact measure.
+      (maxBytes - pass.left) * 13 <= maxBytes ||
+      (pass.left > -1 && new TextEncoder().encode(JSON.stringify(payload)).length <= maxBytes)
+    ) {
       return payload as Payload;
-    pass.limit = Math.floor(Math.min(pass.limit, maxBytes * 2) / 4);
-    pass.size = pass.work = 0;
-    pass.sizes.clear();
+    }
   }
   return { [CUT]: true };
 }
 
 /** One attempt to copy a value. */
 interface Pass {
-  /** The JSON copied so far, in bytes: never more than it really takes. */
-  size: number;
-  /** How much was looked at that takes no JSON. */
-  work: number;
-  /** The pass is given up when `size` grows beyond this. */
+  /** The bytes of JSON that are left, at least. The attempt is given up when there are none. */
+  left: number;
   maxBytes: number;
   /** How many characters, items or members are copied of each string, list or object. */
   limit: number;
@@ -78,126 +67,111 @@ interface Pass {
   sizes: Map<object, number>;
 }
 
-function copy(value: unknown, pass: Pass, key: string | number): unknown {
+function copy(value: unknown, pass: Pass): unknown {
   if (typeof value === 'string') return copyText(value, pass);
-  if (typeof value === 'object' && value) return copyObject(value, pass, key);
-  if (typeof value === 'number' && Number.isFinite(value)) {
-    pass.size += 2;
+  if (typeof value === 'object' && value) return copyObject(value, pass);
+  if (Number.isFinite(value)) {
+    pass.left -= 2;
     // Adding 0 turns -0 into 0, as JSON does.
-    return value + 0;
+    return (value as number) + 0;
   }
   // A larger one would take long to write.
   if (typeof value === 'bigint' && BigInt.asIntN(1024, value) === value) {
     return mark(`${value}n`, pass);
   }
-  pass.size += 5;
+  pass.left -= 5;
   if (typeof value === 'boolean') return value;
   return isNothing(value) || typeof value === 'number' ? null : `[${typeof value}]`;
 }
 
 function mark(text: string, pass: Pass): string {
-  pass.size += text.length + 3;
+  pass.left -= text.length + 3;
   return text;
 }
 
 function copyText(text: string, pass: Pass): string {
   const { limit } = pass;
-  pass.size += Math.min(text.length, limit) + 3;
-  if (pass.size > pass.maxBytes) return '';
+  pass.left -= Math.min(text.length, limit) + 3;
+  if (pass.left < 0) return '';
   if (text.length <= limit) return cleanText(text);
-  const start = cutText(text, limit);
-  return `${cleanText(start)}[+${text.length - start.length}]`;
+  return `${cleanText(text.slice(0, limit))}[+${text.length - limit}]`;
 }
 
-function copyObject(value: object, pass: Pass, key: string | number): unknown {
-  const { path, sizes, size } = pass;
+function copyObject(value: object, pass: Pass): unknown {
+  const maxDepth = 32;
+  const { path, sizes, left, limit } = pass;
   if (path.includes(value)) return mark('[circular]', pass);
-  if (path.length === MAX_DEPTH) return mark(CUT, pass);
-  if ((sizes.get(value) ?? 0) > pass.limit) return mark(CUT, pass);
+  if (path.length === maxDepth || (sizes.get(value) as number) > limit) return mark(CUT, pass);
   path.push(value);
   let copied: unknown;
   try {
-    copied = copyContents(value, pass, key);
+    copied = copyContents(value, pass);
   } catch {
     copied = mark(UNREADABLE, pass);
   }
   path.pop();
   // Only a second pass needs to know.
-  if (pass.limit < Infinity) sizes.set(value, pass.size - size);
+  if (limit < pass.maxBytes) sizes.set(value, left - pass.left);
   return copied;
 }
 
-function copyContents(value: object, pass: Pass, key: string | number): unknown {
-  let source: unknown = value;
+function copyContents(value: object, pass: Pass): unknown {
+  if (ArrayBuffer.isView(value)) return mark(`[${value.byteLength} bytes]`, pass);
   const { toJSON } = value as { toJSON?: unknown };
-  // That of a Buffer would make a list of all its bytes.
-  if (typeof toJSON === 'function' && !ArrayBuffer.isView(value)) {
-    source = toJSON.call(value, String(key));
-  }
-  if (ArrayBuffer.isView(source)) return mark(`[${source.byteLength} bytes]`, pass);
-  if (Array.isArray(source)) return copyList(source, source.length, pass);
-  if (source instanceof Map || source instanceof Set) return copyList(source, source.size, pass);
-  if (source instanceof String) return copyText(`${source}`, pass);
-  return isPayload(source) ? copyMembers(source, pass) : copy(source, pass, key);
+  const source: unknown = typeof toJSON === 'function' ? toJSON.call(value, '') : value;
+  if (source !== value) return copy(source, pass);
+  if (Array.isArray(value)) return copyList(value, value.length, pass);
+  if (value instanceof Map || value instanceof Set) return copyList(value, value.size, pass);
+  if (value instanceof String) return copyText(`${value}`, pass);
+  return copyMembers(value as Payload, pass);
 }
 
 function copyList(list: Iterable<unknown>, length: number, pass: Pass): unknown[] {
   const items: unknown[] = [];
-  pass.size += 1;
+  pass.left -= 1;
   for (const item of list) {
     if (items.length >= pass.limit) {
       items.push(mark(`[+${length - items.length}]`, pass));
       break;
     }
-    items.push(copy(item, pass, items.length));
-    if (pass.size > pass.maxBytes) break;
+    items.push(copy(item, pass));
+    if (pass.left < 0) break;
   }
   return items;
 }
 
 function copyMembers(source: Payload, pass: Pass): Payload {
+  const maxWork = 100_000;
   let members: Payload = {};
-  pass.size += 1;
+  pass.left -= 1;
   if (source instanceof Error) {
-    members.name = copy(source.name, pass, 'name');
-    members.message = copy(source.message, pass, 'message');
+    members = { name: copy(source.name, pass), message: copy(source.message, pass) };
   }
   let count = 0;
-  for (const name in source) {
+  for (const name of Object.keys(source)) {
+    if (pass.left < 0) break;
     if (count >= pass.limit) {
       members[CUT] = mark(CUT, pass);
       break;
     }
     let member: unknown;
     try {
-      if (hasOwn.call(source, name)) member = source[name];
+      member = source[name];
     } catch {
       member = UNREADABLE;
     }
     if (member === undefined) {
       // Takes no JSON, but work.
-      pass.work += 1;
-      if (pass.work > MAX_WORK) pass.size = Infinity;
+      pass.left -= pass.maxBytes / maxWork;
       continue;
     }
     count += 1;
     const key = cleanName(name);
-    pass.size += key.length + 3;
-    const copied = copy(member, pass, name);
-    if (pass.size > pass.maxBytes) break;
+    pass.left -= key.length + 3;
+    const copied = copy(member, pass);
     // To assign it would set the prototype, while a computed key is a member like any other.
     if (key === '__proto__') members = { ...members, [key]: copied };
     else members[key] = copied;
   }
   return members;
-}
-
-const hasOwn = Object.prototype.hasOwnProperty;
-
-function isPayload(value: unknown): value is Payload {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function byteLength(payload: unknown): number {
-  return new TextEncoder().encode(JSON.stringify(payload)).length;
 }

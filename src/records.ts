@@ -1,6 +1,5 @@
 import type { Capture } from './capture.js';
-import { checkNumber, invalidArgument } from './errors.js';
-import { isNothing } from './helpers.js';
+import { invalidArgument } from './errors.js';
 import { cleanName } from './payload.js';
 import type {
   Call,
@@ -8,98 +7,90 @@ import type {
   CreateRunParams,
   CreateStepParams,
   LinkStepParams,
+  RecordKind,
   Run,
   Step,
   StepLink,
 } from './types.js';
 
-export type BirthStatus = 'pending' | 'running';
+export type CreateParams = CreateRunParams | CreateStepParams | CreateCallParams;
 
-export function newRun(
-  params: CreateRunParams,
+/** A record as it is born. */
+export function newRecord(
+  kind: RecordKind,
   id: string,
-  status: BirthStatus,
+  parentId: string | null,
+  params: CreateRunParams & CreateStepParams & CreateCallParams,
+  status: 'pending' | 'running',
   at: Date,
   capture: Capture,
-): Run {
+): Run | Step | Call {
+  const startedAt = status === 'running' ? at : null;
+  const input = capture(params.input, 'input', kind, id);
+  if (kind === 'run') {
+    return {
+      id,
+      runType: required('runType', params.runType),
+      trigger: required('trigger', params.trigger),
+      actorType: params.actorType ?? 'system',
+      actorId: clean(params.actorId),
+      status,
+      currentStep: null,
+      startedAt,
+      completedAt: null,
+      durationMs: null,
+      input,
+      output: null,
+      error: null,
+      createdAt: at,
+      updatedAt: at,
+    };
+  }
+  const retryOf = clean(params.retryOf);
+  if (kind === 'call') {
+    return {
+      id,
+      stepId: parentId as string,
+      tool: required('tool', params.tool),
+      operation: required('operation', params.operation),
+      input,
+      output: null,
+      status: 'running',
+      error: null,
+      attempt: 1,
+      retryOf,
+      durationMs: null,
+      metadata: capture(params.metadata, 'metadata', kind, id),
+      createdAt: at,
+    };
+  }
   return {
     id,
-    runType: required('run', 'runType', params.runType),
-    trigger: required('run', 'trigger', params.trigger),
+    runId: parentId,
+    parentStepId: clean(params.parentStepId),
+    stepIndex: params.stepIndex ?? 0,
     actorType: params.actorType ?? 'system',
-    actorId: clean(params.actorId ?? null),
+    actorId: clean(params.actorId),
+    stepType: required('stepType', params.stepType),
     status,
-    currentStep: null,
-    startedAt: status === 'running' ? at : null,
-    completedAt: null,
-    durationMs: null,
-    input: capture(params.input, 'input', 'run', id, 'not_started'),
+    entityType: clean(params.entityType),
+    entityId: clean(params.entityId),
+    context: capture(params.context, 'context', kind, id),
+    input,
     output: null,
-    error: null,
-    createdAt: at,
-    updatedAt: at,
-  };
-}
-
-export function newStep(
-  runId: string | null,
-  params: CreateStepParams,
-  id: string,
-  status: BirthStatus,
-  at: Date,
-  capture: Capture,
-): Step {
-  return {
-    id,
-    runId: runId ?? null,
-    parentStepId: clean(params.parentStepId ?? null),
-    stepIndex: number('stepIndex', params.stepIndex, 0),
-    actorType: params.actorType ?? 'system',
-    actorId: clean(params.actorId ?? null),
-    stepType: required('step', 'stepType', params.stepType),
-    status,
-    entityType: clean(params.entityType ?? null),
-    entityId: clean(params.entityId ?? null),
-    context: capture(params.context, 'context', 'step', id, 'not_started'),
-    input: capture(params.input, 'input', 'step', id, 'not_started'),
-    output: null,
-    itemsTotal: number('itemsTotal', params.itemsTotal, null),
+    itemsTotal: params.itemsTotal ?? null,
     itemsProcessed: null,
     itemsSucceeded: null,
     itemsFailed: null,
     attempt: 1,
-    retryOf: clean(params.retryOf ?? null),
-    maxRetries: number('maxRetries', params.maxRetries, 0),
+    retryOf,
+    maxRetries: params.maxRetries ?? 0,
     error: null,
-    startedAt: status === 'running' ? at : null,
+    startedAt,
     completedAt: null,
     durationMs: null,
     createdAt: at,
     updatedAt: at,
-  };
-}
-
-export function newCall(
-  stepId: string,
-  params: CreateCallParams,
-  id: string,
-  at: Date,
-  capture: Capture,
-): Call {
-  return {
-    id,
-    stepId,
-    tool: required('call', 'tool', params.tool),
-    operation: required('call', 'operation', params.operation),
-    input: capture(params.input, 'input', 'call', id, 'not_started'),
-    output: null,
-    status: 'running',
-    error: null,
-    attempt: 1,
-    retryOf: clean(params.retryOf ?? null),
-    durationMs: null,
-    metadata: capture(params.metadata, 'metadata', 'call', id, 'not_started'),
-    createdAt: at,
   };
 }
 
@@ -107,27 +98,20 @@ export function newLink(stepId: string, params: LinkStepParams, id: string, at: 
   return {
     id,
     stepId,
-    linkType: required('link', 'linkType', params.linkType),
-    entityType: required('link', 'entityType', params.entityType),
-    entityId: required('link', 'entityId', params.entityId),
-    externalId: clean(params.externalId ?? null),
+    linkType: required('linkType', params.linkType),
+    entityType: required('entityType', params.entityType),
+    entityId: required('entityId', params.entityId),
+    externalId: clean(params.externalId),
     createdAt: at,
   };
 }
 
 /** A text that has to be there, as it is stored. */
-function required<T>(kind: string, name: string, value: T): T {
-  if (isNothing(value)) throw invalidArgument(`create ${kind}`, name, 'given', value);
-  return clean(value);
+export function required<T>(name: string, value: T): T {
+  if (typeof value === 'string') return cleanName(value) as T;
+  throw invalidArgument('create record', name, 'a string', value);
 }
 
-function clean<T>(value: T): T {
-  return typeof value === 'string' ? (cleanName(value) as T) : value;
-}
-
-/** A number as it is stored, or what stands for none. */
-function number<T>(name: string, value: number | null | undefined, otherwise: T): number | T {
-  if (isNothing(value)) return otherwise;
-  checkNumber('create step', name, value);
-  return value;
+function clean<T>(value: T | null | undefined): T | null {
+  return typeof value === 'string' ? (cleanName(value) as T & string) : (value ?? null);
 }

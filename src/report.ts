@@ -2,7 +2,7 @@ import { describeError } from './errors.js';
 import type { RecordKind } from './types.js';
 
 /** What was to be recorded. */
-type Operation =
+export type Operation =
   | 'create'
   | 'start'
   | 'finish'
@@ -32,19 +32,27 @@ export type Report = (
   operation: Operation,
   record: RecordKind,
   id: string,
-  work: Work,
+  work?: Work,
 ) => void;
 
-/** Calls the hook without waiting for it; what it throws or rejects with must not break the work. */
-export function reportTo(hook: OnTrackingError = printTrackingError): Report {
-  return (error, operation, record, id, work) => {
-    const info = { operation, record, id, work };
-    new Promise((resolve) => resolve(hook(error, info))).catch(() => {});
-  };
+const WORK: Partial<Record<Operation, Work>> = {
+  create: 'not_started',
+  finish: 'succeeded',
+  fail: 'failed',
+};
+
+/** How far the work is when an operation is recorded. */
+export function workAt(operation: Operation): Work {
+  return WORK[operation] ?? 'running';
 }
 
-function printTrackingError(error: unknown, info: TrackingErrorInfo): void {
-  const { operation, record, id, work } = info;
-  const text = `${operation} ${record} "${id}" (work ${work}): ${describeError(error)}`;
-  console.error(`[@systemoperator/runs] ${text.replace(/\s+/g, ' ')}`);
+/** Calls the hook without waiting for it; what it throws or rejects with must not break the work. */
+export function reportTo(hook: OnTrackingError | undefined): Report {
+  return (error, operation, record, id, work = workAt(operation)) => {
+    new Promise((resolve) => {
+      if (hook) return resolve(hook(error, { operation, record, id, work }));
+      const text = `${operation} ${record} "${id}" (work ${work}): ${describeError(error)}`;
+      console.error(`[@systemoperator/runs] ${text.replace(/\s+/g, ' ')}`);
+    }).catch(() => {});
+  };
 }

@@ -35,10 +35,3 @@ export interface RowConditions {
   ifError?: string;
   mergeOutput?: true;
 }
-
-/** The store's methods by kind of record, so that one lifecycle serves all three: insert, get, update. */
-export const METHODS = {
-  run: ['insertRun', 'getRun', 'updateRun'],
-  step: ['insertStep', 'getStep', 'updateStep'],
-  call: ['insertCall', 'getCall', 'updateCall'],
-} as const;

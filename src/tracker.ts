@@ -64,7 +64,7 @@ export interface RunTrackerOptions {
 export class RunTracker {
   readonly #engine: Engine;
 
-  /** @throws {RunsError} `invalid_argument` for a store that lacks a method, or a `maxPayloadBytes` below 16 */
+  /** @throws {RunsError} `invalid_argument` for a `maxPayloadBytes` that is no finite number */
   constructor(options: RunTrackerOptions) {
     this.#engine = createEngine(options);
   }
@@ -143,7 +143,7 @@ export class RunTracker {
 
   /** Ends a step as skipped; the reason becomes its output, as `{ reason }`. */
   skipStep(id: string, reason?: string): Promise<void> {
-    return this.#engine.end('step', id, 'skip', reason === undefined ? reason : { reason });
+    return this.#engine.end('step', id, 'skip', reason && { reason });
   }
 
   /**

@@ -218,7 +218,8 @@ async function provokeErrors(): Promise<Record<string, () => unknown>> {
   await tracker.failCall(await tracker.createCall('gone', { ...call, id: 'gone' }), 'x');
 
   return {
-    'RunTracker invalid_argument': () => new core.RunTracker({ store, maxPayloadBytes: 15 }),
+    'RunTracker invalid_argument': () =>
+      new core.RunTracker({ store, maxPayloadBytes: Number.NaN }),
     'createRun invalid_argument': () => tracker.createRun({ ...run, ...noId }),
     'startRun not_found': () => tracker.startRun('nobody'),
     'startRun invalid_transition': () => tracker.startRun('done'),

@@ -112,7 +112,7 @@ it('a redact that returns a promise stores a marker, and is reported: it cannot 
   expect(store.runs.get('r1')?.input).toEqual({ value: '[redact failed]' });
   expect(hook.mock.calls).toEqual([
     [
-      new TypeError('redact must not return a promise'),
+      new TypeError('redact is async'),
       { operation: 'redact', record: 'run', id: 'r1', work: 'not_started' },
     ],
   ]);
