@@ -6,6 +6,9 @@
  * The lock file is by default the one that npm keeps of what it installed here,
  * `node_modules/.package-lock.json`. The catalogue folder, by default `.audit`,
  * keeps what the last audit of each lock file found, for the next to compare with.
+ *
+ * Ctrl-C stops it: the run is then cancelled, with all that was counted so far.
+ * Pressed once more, it ends the program at once.
  */
 import { hash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -36,49 +39,55 @@ const store = new ListingStore();
 const tracker = new RunTracker({ store, linkStore: store });
 const runId = randomUUID();
 
+const controller = new AbortController();
+const { signal } = controller;
+// Once: with no listener left, the next Ctrl-C does what it always does.
+process.once('SIGINT', () => controller.abort(new Error('stopped by Ctrl-C')));
+
 // Why an audit failed is read from its record, like everything else.
 await audit().catch(() => {});
 await printRun(store, runId);
 const run = await store.getRun(runId);
-process.exitCode = run?.status === 'completed' ? 0 : 1;
+// 130 is what shells expect of a program that Ctrl-C has stopped.
+process.exitCode = run?.status === 'completed' ? 0 : run?.status === 'cancelled' ? 130 : 1;
 
 async function audit(): Promise<void> {
   const input = { lockfile, catalogue };
   const params = { id: runId, runType: 'audit_lockfile', trigger: 'manual', input } as const;
-  await tracker.executeRun(params, async () => {
+  const work = async () => {
     const packages = await readLockfile();
     await compareWithCatalogue(packages);
     await checkInstalled(packages);
-    // Last, so that an audit that fails leaves the catalogue as it was.
+    // Last, so that an audit that does not complete leaves the catalogue as it was.
     await saveCatalogue(packages);
-  });
+  };
+  await tracker.executeRun(params, work, { signal });
 }
 
-async function readLockfile(): Promise<Packages> {
-  let packages: Packages = new Map();
-  await tracker.executeStep(runId, { stepType: 'read_lockfile' }, async (stepId) => {
+/** Passes the packages on, but keeps them out of the record: they would be most of it. */
+function readLockfile(): Promise<Packages> {
+  const work = async (stepId: string) => {
     const text = await readText(stepId, lockfile);
-    await tracker.executeCall(stepId, { tool: 'json', operation: 'parse' }, () => {
-      packages = parseLockfile(text, lockfile);
-      return { packages: packages.size };
+    const params = { tool: 'json', operation: 'parse' };
+    return tracker.executeCall(stepId, params, () => parseLockfile(text, lockfile), {
+      output: ({ size }) => ({ packages: size }),
     });
-  });
-  return packages;
+  };
+  return tracker.executeStep(runId, { stepType: 'read_lockfile' }, work, { signal, output: false });
 }
 
-/** Reads a file in a call. What the work returns is recorded: here not the text, but its length. */
-async function readText(stepId: string, path: string): Promise<string> {
-  let text = '';
+/** Reads a file in a call; again when that fails, for npm may be replacing it just now. */
+function readText(stepId: string, path: string): Promise<string> {
   const params = { tool: 'fs', operation: 'read', input: { path } };
-  await tracker.executeCall(stepId, params, async () => {
-    text = await readFile(path, 'utf8');
-    return { characters: text.length };
+  return tracker.executeCall(stepId, params, () => readFile(path, 'utf8'), {
+    signal,
+    retry: { maxAttempts: 3, delayMs: 100 },
+    output: ({ length }) => ({ characters: length }),
   });
-  return text;
 }
 
 async function compareWithCatalogue(packages: Packages): Promise<void> {
-  await tracker.executeStep(runId, { stepType: 'compare_catalogue' }, async (stepId) => {
+  const work = async (stepId: string) => {
     const previous: Packages = existsSync(catalogue)
       ? parseLockfile(await readText(stepId, catalogue), catalogue)
       : new Map();
@@ -97,7 +106,8 @@ async function compareWithCatalogue(packages: Packages): Promise<void> {
     await linkChanged(stepId, 'insert_packages', inserted);
     await linkChanged(stepId, 'update_packages', updated);
     await linkChanged(stepId, 'remove_packages', removed);
-  });
+  };
+  await tracker.executeStep(runId, { stepType: 'compare_catalogue' }, work, { signal });
 }
 
 /** Each kind of change is a step of its own, so that its links tell what happened. */
@@ -107,45 +117,35 @@ async function linkChanged(
   changed: [path: string, Package][],
 ): Promise<void> {
   if (changed.length === 0) return;
-  await tracker.executeStep(runId, { stepType, parentStepId }, async (stepId) => {
+  const work = async (stepId: string) => {
     for (const [path, { version }] of changed) {
       const entity = { entityType: 'package', entityId: path, externalId: version };
       await tracker.linkStep(stepId, { linkType: 'affected', ...entity });
     }
-  });
+  };
+  await tracker.executeStep(runId, { stepType, parentStepId }, work, { signal });
 }
 
+/** Compares what is installed with the lock file. What differs is a failed item: the audit goes on. */
 async function checkInstalled(packages: Packages): Promise<void> {
-  const params = { stepType: 'check_installed', itemsTotal: packages.size };
-  await tracker.executeStep(runId, params, async (stepId) => {
-    const problems: string[] = [];
-    const entries = [...packages];
-    for (let done = 0; done < entries.length; ) {
-      const batch = entries.slice(done, done + 50);
-      const found = await Promise.all(batch.map(([path, locked]) => findProblem(path, locked)));
-      problems.push(...found.filter((problem) => problem !== null));
-      done += batch.length;
-      await tracker.updateStepProgress(stepId, {
-        itemsProcessed: done,
-        itemsSucceeded: done - problems.length,
-        itemsFailed: problems.length,
-      });
-    }
-    return problems;
-  });
+  const work = async (stepId: string) => {
+    const check = ([path, locked]: [string, Package]) => checkPackage(path, locked);
+    const options = { concurrency: 16, signal };
+    const { errors } = await tracker.executeItems(stepId, packages, check, options);
+    return errors.map(({ error }) => (error as Error).message);
+  };
+  await tracker.executeStep(runId, { stepType: 'check_installed' }, work, { signal });
 }
 
-/** What is wrong with an installed package, or null. Never rejects: the audit goes on. */
-async function findProblem(path: string, locked: Package): Promise<string | null> {
+async function checkPackage(path: string, locked: Package): Promise<void> {
   const file = join(projectFolder(), path, 'package.json');
-  const isOptional = locked.optional || locked.devOptional;
-  if (!existsSync(file)) return `${path} is not installed${isOptional ? ' (optional)' : ''}`;
-  try {
-    const { version } = parseJson(await readFile(file, 'utf8'), file);
-    if (version === locked.version) return null;
-    return `${path} has version ${version}, not ${locked.version}`;
-  } catch (error) {
-    return `${path} cannot be checked: ${(error as Error).message}`;
+  if (!existsSync(file)) {
+    const isOptional = locked.optional || locked.devOptional;
+    throw new Error(`${path} is not installed${isOptional ? ' (optional)' : ''}`);
+  }
+  const { version } = parseJson(await readFile(file, { encoding: 'utf8', signal }), file);
+  if (version !== locked.version) {
+    throw new Error(`${path} has version ${version}, not ${locked.version}`);
   }
 }
 
@@ -157,7 +157,7 @@ function projectFolder(): string {
 
 /** Saves the packages in the form of a lock file, so that both are read in the same way. */
 async function saveCatalogue(packages: Packages): Promise<void> {
-  await tracker.executeStep(runId, { stepType: 'save_catalogue' }, async (stepId) => {
+  const work = async (stepId: string) => {
     const params = { tool: 'fs', operation: 'write', input: { path: catalogue } };
     await tracker.executeCall(stepId, params, async () => {
       const content = { lockfileVersion: 3, packages: Object.fromEntries(packages) };
@@ -167,7 +167,8 @@ async function saveCatalogue(packages: Packages): Promise<void> {
       // In one move, so that nothing ever finds half a catalogue.
       await rename(unfinished, catalogue);
     });
-  });
+  };
+  await tracker.executeStep(runId, { stepType: 'save_catalogue' }, work, { signal });
 }
 
 function parseLockfile(text: string, path: string): Packages {

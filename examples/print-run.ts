@@ -44,7 +44,8 @@ async function printSteps(
       depth + 1,
       links.map((link) => `→ ${link.entityType} ${link.entityId} ${link.externalId ?? ''}`),
     );
-    printList(depth + 1, resultOf(step.output));
+    // Of many failed items only the first are recorded, but all are counted.
+    printList(depth + 1, resultOf(step.output), step.itemsFailed ?? undefined);
     await printCalls(store, id, depth + 1);
     await printSteps(store, id, depth + 1);
   }
@@ -58,22 +59,23 @@ async function printCalls(store: ListingStore, stepId: string, depth: number): P
   }
 }
 
-/** One line: name, status and duration in columns, then how far it got or why it failed. */
+/** One line: name, status and duration in columns, then how far it got and why it stopped. */
 function printRecord(depth: number, name: string, record: Step | Call, progress: string): void {
-  const { status, durationMs, error } = record;
+  const { status, durationMs, error, attempt } = record;
+  const count = attempt > 1 ? ` (attempt ${attempt})` : '';
   const columns = [
-    `${'  '.repeat(depth)}${name}`.padEnd(24),
+    `${'  '.repeat(depth)}${name}${count}`.padEnd(24),
     status.padEnd(9),
     (durationMs === null ? '' : formatDuration(durationMs)).padStart(6),
-    error?.split('\n')[0] ?? progress,
+    [progress, error?.split('\n')[0]].filter(Boolean).join(': '),
   ];
   console.log(columns.join('  ').trimEnd());
 }
 
 /** The first lines of a list, and how many more there are. */
-function printList(depth: number, lines: string[]): void {
+function printList(depth: number, lines: string[], total = lines.length): void {
   const shown = lines.slice(0, 5);
-  if (lines.length > shown.length) shown.push(`… and ${lines.length - shown.length} more`);
+  if (lines.length > 0 && total > shown.length) shown.push(`… and ${total - shown.length} more`);
   for (const line of shown) console.log('  '.repeat(depth) + line);
 }
 
@@ -84,10 +86,10 @@ function progressOf(step: Step): string {
   return `${processed}, ${itemsSucceeded ?? 0} succeeded, ${itemsFailed ?? 0} failed`;
 }
 
-/** What the work of a step or a call returned: a list as it is, an object by its members. */
+/** What a step or a call resulted in: a list as it is, an object by its members. */
 function resultOf(output: Payload | null): string[] {
-  const result = output?.result ?? [];
-  return Array.isArray(result) ? result.map(String) : membersOf(result);
+  const result = output?.result ?? output;
+  return Array.isArray(result) ? result.map(String) : membersOf(result as Payload | null);
 }
 
 function membersOf(payload: object | null): string[] {

@@ -46,10 +46,7 @@ export function createCapture(
     try {
       redacted = redact(prepared, { record, field });
       if (isNothing(redacted)) return null;
-      if (redacted instanceof Promise) {
-        redacted.catch(() => {});
-        throw new TypeError('redact is async');
-      }
+      refusePromise(redacted, 'redact');
     } catch (error) {
       report(error, 'redact', record, id, workAt(operation));
       redacted = '[redact failed]';
@@ -58,4 +55,11 @@ export function createCapture(
     return prepare(redacted, maxBytes);
   };
   return capture as Capture;
+}
+
+/** @throws {TypeError} for a promise, which what records the value cannot wait for */
+export function refusePromise(value: unknown, name: string): void {
+  if (!(value instanceof Promise)) return;
+  value.catch(() => {});
+  throw new TypeError(`${name} is async`);
 }

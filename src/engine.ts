@@ -1,18 +1,23 @@
-import { createCapture } from './capture.js';
+import { executeAttempts } from './attempts.js';
+import { createCapture, refusePromise } from './capture.js';
 import { checkNumber, invalidArgument, notFound, RunsError, refusal } from './errors.js';
 import { generateUuid } from './generate-id.js';
 import { type Counts, isNothing, mergeOutputIncrements, toMilliseconds } from './helpers.js';
+import { type ExecuteItemsOptions, executeItems, type ItemsResult } from './items.js';
 import {
   type EndOperation,
   fieldsAfter,
   isAbandoned,
   isOpen,
   type MoveOperation,
+  type Status,
 } from './lifecycle.js';
+import type { AnyOptions } from './options.js';
 import { cleanName, cleanText } from './payload.js';
 import { type CreateParams, newLink, newRecord, required } from './records.js';
-import { reportTo } from './report.js';
+import { reportTo, type Work } from './report.js';
 import type { Row, RowConditions, RowFields } from './rows.js';
+import type { Supervision } from './supervision.js';
 import type { RunTrackerOptions } from './tracker.js';
 import { type Batch, type Turns, takeTurn } from './turns.js';
 import type { LinkStepParams, RecordKind, StepLink, StepProgress } from './types.js';
@@ -38,9 +43,16 @@ export interface Engine {
   execute<T>(
     kind: RecordKind,
     parentId: string | null,
-    params: CreateParams,
-    fn: (id: string) => T | PromiseLike<T>,
+    params: CreateParams | string,
+    fn: (...args: never[]) => T | PromiseLike<T>,
+    options?: AnyOptions<T>,
   ): Promise<T>;
+  executeItems<T>(
+    stepId: string,
+    items: Iterable<T> | AsyncIterable<T>,
+    fn: (item: T, index: number, context: { signal: AbortSignal }) => unknown,
+    options?: ExecuteItemsOptions,
+  ): Promise<ItemsResult>;
   linkStep(stepId: string, params: LinkStepParams): Promise<string | null>;
   getStepLinks(stepId: string): Promise<StepLink[]>;
 }
@@ -158,7 +170,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
    * Starts or ends a record.
    *
    * @param result what to store beside the new status; may name another status
-   * @param isOwn whether the tracker itself ends the record, after its work
+   * @param work how far its work is, when the tracker itself starts or ends the record around that
    * @returns the record as it was, or undefined when there was nothing to do
    */
   function move(
@@ -166,10 +178,10 @@ export function createEngine(options: RunTrackerOptions): Engine {
     id: string,
     operation: MoveOperation,
     result: RowFields,
-    isOwn?: boolean,
+    work?: Work,
+    time = clock(),
   ): Promise<Row | undefined> {
     return inTurn(kind, id, async () => {
-      const time = clock();
       // A status changes twice at most: a store that refuses more often contradicts itself.
       const maxTries = 5;
       for (let tries = 0; tries < maxTries; tries += 1) {
@@ -189,9 +201,9 @@ export function createEngine(options: RunTrackerOptions): Engine {
           const problem = refusal('invalid_transition', operation, kind, id, fact);
           const { output, metadata, error: reason = error } = result;
           const isLost = output || metadata || reason !== error;
-          if (isSame) {
-            if (isLost) report(problem, operation, kind, id);
-          } else if (!isOwn || status !== 'skipped' || isLost) {
+          if (isSame && !(work && operation === 'start')) {
+            if (isLost) report(problem, operation, kind, id, work);
+          } else if (!work || status !== 'skipped' || isLost) {
             // Only a step that its own work skipped, and that then returned nothing, is no conflict.
             throw problem;
           }
@@ -352,7 +364,12 @@ export function createEngine(options: RunTrackerOptions): Engine {
    * Stores a held record whose work has ended, and lets go of it: inserts it whole,
    * unless the insert that failed was committed after all. Never rejects.
    */
-  async function settle(kind: RecordKind, row: Row, operation: EndOperation): Promise<void> {
+  async function settle(
+    kind: RecordKind,
+    row: Row,
+    operation: EndOperation,
+    work: Work,
+  ): Promise<void> {
     const { id } = row;
     const insertAfterAll = async (): Promise<Row | null | undefined> => {
       try {
@@ -366,14 +383,15 @@ export function createEngine(options: RunTrackerOptions): Engine {
     try {
       const stored = await inTurn(kind, id, insertAfterAll);
       if (!stored) return;
+      // What has this id is another record.
       if (toMilliseconds(stored.createdAt) !== row.createdAt.getTime()) {
-        throw refusal('invalid_transition', 'store', kind, id, 'its id is taken');
+        throw notFound(operation, kind, id);
       }
       // No output must not erase what others have counted meanwhile.
       if (!row.output) delete (row as Partial<Row>).output;
-      await move(kind, id, operation, { ...row }, true);
+      await move(kind, id, operation, { ...row }, work);
     } catch (error) {
-      report(error, operation, kind, id);
+      report(error, operation, kind, id, work);
     }
   }
 
@@ -390,36 +408,63 @@ export function createEngine(options: RunTrackerOptions): Engine {
     return row.id;
   }
 
-  async function execute<T>(
+  function execute<T>(
     kind: RecordKind,
     parentId: string | null,
-    params: CreateParams,
-    fn: (id: string) => T | PromiseLike<T>,
+    params: CreateParams | string,
+    fn: (...args: never[]) => T | PromiseLike<T>,
+    options?: AnyOptions<T>,
+  ): Promise<T> {
+    if (!options) return attempt(kind, parentId, params, fn);
+    return executeAttempts(kind, params, fn, options, beat, report, (next, supervision) =>
+      attempt(kind, parentId, next, fn, supervision),
+    );
+  }
+
+  /** Records a piece of work while it is done, under supervision when there are options. */
+  async function attempt<T>(
+    kind: RecordKind,
+    parentId: string | null,
+    params: CreateParams | string,
+    fn: (...args: never[]) => T | PromiseLike<T>,
+    supervision?: Supervision<T>,
   ): Promise<T> {
     const startedAt = clock();
     const at = new Date(startedAt);
-    const row = build(kind, parentId, params, 'running', at);
+    const isAdopted = typeof params === 'string';
+    const row = isAdopted
+      ? ({ id: cleanText(params) } as Row)
+      : build(kind, parentId, params, 'running', at);
     const { id, stepType } = row;
-    if (row.retryOf) await countAttempt(kind, row);
+    if (supervision?.attempt) row.attempt = supervision.attempt;
+    else if (row.retryOf) await countAttempt(kind, row);
     if (bestEffort) await saveParents(row);
     try {
-      await insert(kind, row);
+      await (isAdopted ? move(kind, id, 'start', {}, 'not_started', startedAt) : insert(kind, row));
     } catch (error) {
-      if (!bestEffort) throw error;
+      if (!bestEffort || (isAdopted && error instanceof RunsError)) throw error;
       report(error, 'start', kind, id, 'not_started');
-      held.set(kind + id, row);
+      if (!isAdopted) held.set(kind + id, row);
     }
     if (stepType && parentId) await setCurrentStep(parentId, stepType, at, true);
 
     let outcome: unknown;
     let value: unknown;
     let operation: EndOperation = 'finish';
+    let work: Work = 'succeeded';
     try {
-      outcome = await (kind === 'call' ? (fn as () => T)() : fn(id));
-      if (!isNothing(outcome)) value = { result: outcome };
+      outcome = await (supervision
+        ? supervision.perform(row)
+        : kind === 'call'
+          ? (fn as () => T)()
+          : fn(id as never));
+      value = outputOf(kind, id, outcome, supervision?.output);
     } catch (error) {
-      outcome = value = error;
-      operation = 'fail';
+      outcome = error;
+      // Who cancelled the record has said why.
+      if (error !== supervision?.cancellation) value = error;
+      operation = supervision?.isCancelled && kind !== 'call' ? 'cancel' : 'fail';
+      work = supervision?.work ?? 'failed';
     }
 
     try {
@@ -431,14 +476,50 @@ export function createEngine(options: RunTrackerOptions): Engine {
         const conditions = kind === 'run' && result.output ? RUNNING_MERGED : RUNNING;
         isStored = isMatch(await update(kind, id, fields, conditions));
       }
-      if (!isStored) await move(kind, id, operation, result, true);
+      if (!isStored) await move(kind, id, operation, result, work);
     } catch (error) {
-      report(error, operation, kind, id);
+      report(error, operation, kind, id, work);
     }
-    if (heldRow(kind, id)) await settle(kind, row, operation);
+    if (heldRow(kind, id)) await settle(kind, row, operation, work);
 
-    if (operation === 'fail') throw outcome;
+    if (operation !== 'finish') throw outcome;
     return outcome as T;
+  }
+
+  /** What is recorded of a result. */
+  function outputOf<T>(
+    kind: RecordKind,
+    id: string,
+    value: unknown,
+    output: AnyOptions<T>['output'],
+  ): unknown {
+    if (output === undefined) return isNothing(value) ? value : { result: value };
+    try {
+      const mapped = output ? output(value as T) : null;
+      refusePromise(mapped, 'output');
+      return mapped || null;
+    } catch (error) {
+      report(error, 'finish', kind, id);
+      return null;
+    }
+  }
+
+  /** Says that a record's work goes on; resolves to the status of one that is not running. Never rejects. */
+  async function beat(kind: RecordKind, id: string): Promise<Status | undefined> {
+    try {
+      return await inTurn(kind, id, async () => {
+        const fields = { updatedAt: new Date(clock()) };
+        if (!isPlain(kind, id) && isMatch(await update(kind, id, fields, RUNNING)))
+          return undefined;
+        const { status } = await read(kind, id, 'update');
+        if (status !== 'running') return status;
+        await update(kind, id, fields);
+        return undefined;
+      });
+    } catch (error) {
+      report(error, 'update', kind, id);
+      return undefined;
+    }
   }
 
   async function linkStep(stepId: string, params: LinkStepParams): Promise<string | null> {
@@ -463,6 +544,13 @@ export function createEngine(options: RunTrackerOptions): Engine {
     updateRunProgress: setCurrentStep,
     updateStepProgress,
     execute,
+    executeItems: (stepId, items, fn, options) => {
+      const write = (progress: StepProgress) =>
+        updateStepProgress(stepId, progress).catch((error) =>
+          report(error, 'update', 'step', stepId),
+        );
+      return executeItems(write, items, fn, options);
+    },
     linkStep,
     getStepLinks,
   };

@@ -1,5 +1,5 @@
 import { isOpen } from './lifecycle.js';
-import type { CallStatus, Payload, Run, RunStatus, StepStatus } from './types.js';
+import type { CallStatus, Payload, Run, RunStatus, Step, StepStatus } from './types.js';
 
 export type Counts = Record<string, number>;
 
@@ -78,6 +78,36 @@ export function formatDuration(durationMs: number): string {
   const seconds = Math.round(ms / 1000);
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${seconds % 60}s`;
   return `${Math.floor(seconds / 3600)}h ${Math.floor((seconds % 3600) / 60)}m`;
+}
+
+/** How far a step is, and how long it still takes; `null` for what is not known. */
+export interface ProgressEstimate {
+  /** From 0 to 1. */
+  fraction: number | null;
+  /** How many items are still to do. */
+  remaining: number | null;
+  /** The time that they take, in milliseconds, when they go on as those before; only while the step runs. */
+  etaMs: number | null;
+}
+
+/**
+ * How far a step is with its items.
+ *
+ * @param now @default the time now
+ */
+export function getProgress(
+  step: Pick<Step, 'status' | 'itemsTotal' | 'itemsProcessed'> & { startedAt: Timestamp | null },
+  now?: Timestamp,
+): ProgressEstimate {
+  const { status, itemsTotal: total, itemsProcessed: processed, startedAt } = step;
+  if (isNothing(total) || isNothing(processed)) {
+    return { fraction: null, remaining: null, etaMs: null };
+  }
+  const remaining = Math.max(0, total - processed);
+  const fraction = total > 0 ? Math.max(0, (total - remaining) / total) : 1;
+  const elapsed = processed > 0 && calculateDuration(startedAt, now);
+  const etaMs = elapsed ? Math.round((elapsed / processed) * remaining) : null;
+  return { fraction, remaining, etaMs: status === 'running' ? (remaining ? etaMs : 0) : null };
 }
 
 /** A run in one line: `sync running: fetch_data`, `sync completed in 3.5s`, `sync failed: timeout`. */

@@ -8,13 +8,23 @@ export { RunsError, type RunsErrorCode } from './errors.js';
 export {
   calculateDuration,
   formatDuration,
+  getProgress,
   getRunSummary,
   isCallComplete,
   isRunComplete,
   isStepComplete,
   mergeOutputIncrements,
+  type ProgressEstimate,
   type Timestamp,
 } from './helpers.js';
+export type { ExecuteItemsOptions, ItemError, ItemsResult } from './items.js';
+export type {
+  ExecuteCallOptions,
+  ExecuteContext,
+  ExecuteRunOptions,
+  ExecuteStepOptions,
+  RetryOptions,
+} from './options.js';
 export type { OnTrackingError, TrackingErrorInfo, Work } from './report.js';
 export type {
   RunStore,

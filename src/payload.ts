@@ -38,7 +38,7 @@ const cleanNames = new Set<string>();
 export function preparePayload(value: unknown, maxBytes: number): Payload | null {
   if (isNothing(value)) return null;
   for (let limit = maxBytes * 2; limit >= 1; limit = Math.floor(limit / 4)) {
-    const pass: Pass = { left: maxBytes, maxBytes, limit, path: [], sizes: new Map() };
+    const pass: Pass = { left: maxBytes, maxBytes, limit, path: [] };
     const payload = copy(value, pass);
     if (Object(payload) !== payload || Array.isArray(payload)) {
       value = { value };
@@ -63,8 +63,6 @@ interface Pass {
   limit: number;
   /** The objects around the current value, outermost first. */
   path: object[];
-  /** What each object took that was copied; a larger one than `limit` is copied once only. */
-  sizes: Map<object, number>;
 }
 
 function copy(value: unknown, pass: Pass): unknown {
@@ -99,9 +97,9 @@ function copyText(text: string, pass: Pass): string {
 
 function copyObject(value: object, pass: Pass): unknown {
   const maxDepth = 32;
-  const { path, sizes, left, limit } = pass;
+  const { path } = pass;
   if (path.includes(value)) return mark('[circular]', pass);
-  if (path.length === maxDepth || (sizes.get(value) as number) > limit) return mark(CUT, pass);
+  if (path.length === maxDepth) return mark(CUT, pass);
   path.push(value);
   let copied: unknown;
   try {
@@ -110,8 +108,6 @@ function copyObject(value: object, pass: Pass): unknown {
     copied = mark(UNREADABLE, pass);
   }
   path.pop();
-  // Only a second pass needs to know.
-  if (limit < pass.maxBytes) sizes.set(value, left - pass.left);
   return copied;
 }
 

@@ -1,5 +1,12 @@
 import type { Redact } from './capture.js';
 import { createEngine, type Engine } from './engine.js';
+import type { ExecuteItemsOptions, ItemsResult } from './items.js';
+import type {
+  ExecuteCallOptions,
+  ExecuteContext,
+  ExecuteRunOptions,
+  ExecuteStepOptions,
+} from './options.js';
 import type { OnTrackingError } from './report.js';
 import type { RunStore, StepLinkStore } from './store.js';
 import type {
@@ -186,32 +193,98 @@ export class RunTracker {
    * `fn` is called once, with the run's id, after the start is stored. You get the
    * very value that it returned or threw, whatever the store does afterwards. A
    * value that is not null or undefined is recorded as `output: { result: value }`,
-   * beside what was counted.
+   * beside what was counted. With `options`, `fn` also receives a context: the
+   * signal that asks it to stop, and the number of the attempt.
    *
+   * @param run what the run is; or the id of a pending run, which is started then
    * @throws the store's own error when the start cannot be stored (`fn` is not called then, unless `bestEffort`)
+   * @throws {RunsError} `invalid_argument` for what cannot be recorded and for options that do not belong here;
+   * for the id of a run `not_found`, and `invalid_transition` when it is no longer pending
    */
-  executeRun<T>(params: CreateRunParams, fn: (runId: string) => T | PromiseLike<T>): Promise<T> {
-    return this.#engine.execute('run', null, params, fn);
+  executeRun<T>(
+    run: CreateRunParams | string,
+    fn: (runId: string) => T | PromiseLike<T>,
+  ): Promise<T>;
+  executeRun<T>(
+    run: CreateRunParams | string,
+    fn: (runId: string, context: ExecuteContext) => T | PromiseLike<T>,
+    options: ExecuteRunOptions<T>,
+  ): Promise<T>;
+  executeRun<T>(
+    run: CreateRunParams | string,
+    fn: (runId: string, context: ExecuteContext) => T | PromiseLike<T>,
+    options?: ExecuteRunOptions<T>,
+  ): Promise<T> {
+    return this.#engine.execute('run', null, run, fn, options);
   }
 
   /**
    * Records a step while `fn` does its work, as `executeRun` does. Its `stepType`
-   * becomes the run's `currentStep`.
+   * becomes the run's `currentStep`. With `options.retry`, each attempt is a step
+   * of its own, linked to the one before by `retryOf`.
    */
   executeStep<T>(
     runId: string | null,
     params: CreateStepParams,
     fn: (stepId: string) => T | PromiseLike<T>,
+  ): Promise<T>;
+  executeStep<T>(
+    runId: string | null,
+    params: CreateStepParams,
+    fn: (stepId: string, context: ExecuteContext) => T | PromiseLike<T>,
+    options: ExecuteStepOptions<T>,
+  ): Promise<T>;
+  executeStep<T>(
+    runId: string | null,
+    params: CreateStepParams,
+    fn: (stepId: string, context: ExecuteContext) => T | PromiseLike<T>,
+    options?: ExecuteStepOptions<T>,
   ): Promise<T> {
-    return this.#engine.execute('step', runId, params, fn);
+    return this.#engine.execute('step', runId, params, fn, options);
   }
 
-  /** Records a call while `fn` makes it, as `executeRun` does; `fn` is given nothing. */
+  /**
+   * Records a call while `fn` makes it, as `executeRun` does; `fn` is given
+   * nothing, and with `options` the context alone.
+   */
   executeCall<T>(
     stepId: string,
     params: CreateCallParams,
     fn: () => T | PromiseLike<T>,
+  ): Promise<T>;
+  executeCall<T>(
+    stepId: string,
+    params: CreateCallParams,
+    fn: (context: ExecuteContext) => T | PromiseLike<T>,
+    options: ExecuteCallOptions<T>,
+  ): Promise<T>;
+  executeCall<T>(
+    stepId: string,
+    params: CreateCallParams,
+    fn: (context: ExecuteContext) => T | PromiseLike<T>,
+    options?: ExecuteCallOptions<T>,
   ): Promise<T> {
-    return this.#engine.execute('call', stepId, params, fn);
+    return this.#engine.execute('call', stepId, params, fn, options);
+  }
+
+  /**
+   * Works through items, a few at a time, and keeps the step's `itemsTotal`,
+   * `itemsProcessed`, `itemsSucceeded` and `itemsFailed`.
+   *
+   * An item that fails is counted, and the others go on, unless `stopOnError`. A
+   * progress write that fails is reported to `onTrackingError`. Before it rejects,
+   * what was begun is waited for, the source is closed and the counts are stored.
+   *
+   * @param items any iterable or async iterable; what it yields is not kept
+   * @throws what an item threw (`stopOnError`), what the source threw, or the signal's reason
+   * @throws {RunsError} `invalid_argument` for an option that has no such value
+   */
+  executeItems<T>(
+    stepId: string,
+    items: Iterable<T> | AsyncIterable<T>,
+    fn: (item: T, index: number, context: { signal: AbortSignal }) => unknown,
+    options?: ExecuteItemsOptions,
+  ): Promise<ItemsResult> {
+    return this.#engine.executeItems(stepId, items, fn, options);
   }
 }

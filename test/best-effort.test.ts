@@ -99,7 +99,7 @@ for (const [name, options] of Object.entries(STORES)) {
       expect(store.runs.get('r1')).toEqual(before);
       expect(reports.map(({ error }) => (error as Error).message)).toEqual([
         'duplicate id r1',
-        'Cannot store run "r1": its id is taken',
+        'Cannot finish run "r1": it does not exist',
       ]);
     });
 

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
@@ -63,30 +64,53 @@ async function install(versions: Record<string, string | undefined>): Promise<vo
 
 interface Result {
   exitCode: number | null;
+  /** The signal that killed it, if one did. */
+  killedBy: NodeJS.Signals | null;
   output: string;
   /** What is printed of a step or a call: its line, without the duration. */
   line: (name: string) => string | undefined;
 }
 
-function run(...args: string[]): Promise<Result> {
-  const program = join(checkout, 'examples/audit-lockfile.mjs');
+/** @param marker a line of its output that it is sent a SIGINT for, as Ctrl-C does */
+function run(args: string[], marker?: RegExp): Promise<Result> {
   return new Promise((resolve) => {
     // Nothing depends on the folder that it is started from.
-    const options = { cwd: tmpdir(), timeout: 20_000 };
-    const child = execFile(process.execPath, [program, ...args], options, (_, stdout, stderr) => {
+    const options = { cwd: tmpdir(), timeout: 20_000, killSignal: 'SIGKILL' } as const;
+    const child = execFile(process.execPath, args, options, (_, stdout, stderr) => {
       const output = stdout + stderr;
       const lines = output.split('\n').map((line) => line.trim().replace(/ +\d[\d.]*m?s\b/, ''));
       resolve({
         exitCode: child.exitCode,
+        killedBy: child.signalCode,
         output,
         line: (name) => lines.find((line) => line.startsWith(`${name} `))?.replace(/ +/g, ' '),
       });
     });
+    child.stdout?.on('data', (chunk: string) => {
+      if (marker?.test(chunk)) child.kill('SIGINT');
+    });
   });
 }
 
+const program = () => join(checkout, 'examples/audit-lockfile.mjs');
+
 function audit(name = 'package-lock.json'): Promise<Result> {
-  return run(join(project, name), catalogues);
+  return run([program(), join(project, name), catalogues]);
+}
+
+/** Audits with a `read` of its own in place of Node's `readFile`, which it may call. */
+async function auditReading(read: string, marker?: RegExp): Promise<Result> {
+  const preload = join(project, 'preload.mjs');
+  const replace = `
+    import fs from 'node:fs/promises';
+    import { syncBuiltinESMExports } from 'node:module';
+    const { readFile } = fs;
+    let count = 0;
+    fs.readFile = ${read};
+    syncBuiltinESMExports();`;
+  await write(preload, replace);
+  const url = pathToFileURL(preload).href;
+  return run(['--import', url, program(), join(project, 'package-lock.json'), catalogues], marker);
 }
 
 const counters = (output: string) => output.match(/fetched.*/)?.[0];
@@ -127,6 +151,11 @@ describe('a project with one package of each kind', () => {
     expect(line('read_lockfile')).toBe('read_lockfile completed');
     expect(line('fs read')).toMatch(/^fs read success characters \d+$/);
     expect(line('json parse')).toBe('json parse success packages 10');
+    // Neither the text nor the packages that were parsed from it.
+    expect(output).toMatch(
+      / read_lockfile .*\n +fs read .*\n +json parse .*\n {2}compare_catalogue /,
+    );
+    expect(output).not.toContain('sha512-a');
     expect(line('insert_packages')).toBe('insert_packages completed');
     expect(line('→ package')).toBe('→ package node_modules/plain 1.0.0');
     expect(line('save_catalogue')).toBe('save_catalogue completed');
@@ -199,6 +228,83 @@ it('packages are checked in batches, all of them', async () => {
   expect(output).toContain('… and 5 more\n');
 });
 
+it('of very many problems all are counted', async () => {
+  const paths = Array.from({ length: 120 }, (_, index) => `node_modules/package-${index}`);
+  await writeLockfile(Object.fromEntries(paths.map((path) => [path, { version: '1.0.0' }])));
+  const { output, line } = await audit();
+
+  expect(line('check_installed')).toBe(
+    'check_installed completed 120/120, 0 succeeded, 120 failed',
+  );
+  expect(output.match(/is not installed\n/g)).toHaveLength(5);
+  expect(output).toMatch(/is not installed\n {4}… and 115 more\n/);
+});
+
+it('a lock file that cannot be read is read again, each time in a call of its own', async () => {
+  await writeLockfile({ 'node_modules/a': { version: '1.0.0' } });
+  const { exitCode, line } = await auditReading(`async (path, options) => {
+    if (path.endsWith('package-lock.json') && count++ < 2) throw new Error('busy ' + count);
+    return readFile(path, options);
+  }`);
+
+  expect(exitCode).toBe(0);
+  expect(line('fs read')).toBe('fs read error busy 1');
+  expect(line('fs read (attempt 2)')).toBe('fs read (attempt 2) error busy 2');
+  expect(line('fs read (attempt 3)')).toMatch(/^fs read \(attempt 3\) success characters \d+$/);
+  expect(line('read_lockfile')).toBe('read_lockfile completed');
+});
+
+describe('Ctrl-C in the middle of the checks', () => {
+  beforeEach(async () => {
+    const paths = Array.from({ length: 100 }, (_, index) => `node_modules/package-${index}`);
+    await writeLockfile(Object.fromEntries(paths.map((path) => [path, { version: '1.0.0' }])));
+    await install(Object.fromEntries(paths.map((path) => [path, '1.0.0'])));
+    await install({ 'node_modules/package-7': '1.0.1' });
+  });
+
+  // Of the files to check all but the first 60 are never read. As soon as all of the 16 that
+  // are checked at a time are such, the 60 are counted. The timer keeps the process alive.
+  const read = (stall: string) => `async (path, options) => {
+    if (!path.endsWith('package.json') || ++count <= 60) return readFile(path, options);
+    if (count === 60 + 16) console.log('checking');
+    const alive = setTimeout(() => {}, 4000);
+    return new Promise((_, reject) => {
+      ${stall}
+    });
+  }`;
+
+  it('cancels the run, with everything counted so far', async () => {
+    const stall = `options.signal.addEventListener('abort', () => {
+      clearTimeout(alive);
+      reject(options.signal.reason);
+    });`;
+    const { exitCode, output, line } = await auditReading(read(stall), /checking/);
+
+    expect(exitCode).toBe(130);
+    expect(output).toMatch(/^checking\naudit_lockfile cancelled\n/);
+    expect(counters(output)).toBe(
+      'fetched 100 · inserted 100 · updated 0 · unchanged 0 · removed 0',
+    );
+    expect(line('compare_catalogue')).toBe('compare_catalogue completed');
+    expect(line('check_installed')).toBe(
+      'check_installed cancelled 60/100, 59 succeeded, 1 failed: stopped by Ctrl-C',
+    );
+    expect(output).not.toContain('save_catalogue');
+    expect(await readdir(project)).not.toContain('catalogues');
+  });
+
+  it('ends the program at once when it is pressed again', async () => {
+    // Work that does not stop. What is printed later is printed when the first Ctrl-C was handled.
+    const stall = `if (count === 60 + 16) {
+      process.once('SIGINT', () => setImmediate(() => console.log('stopping')));
+    }`;
+    const { killedBy, output } = await auditReading(read(stall), /checking|stopping/);
+
+    expect(killedBy).toBe('SIGINT');
+    expect(output).toBe('checking\nstopping\n');
+  });
+});
+
 it('an installed package whose package.json cannot be read is a failed item', async () => {
   await writeLockfile({ 'node_modules/damaged': { version: '1.0.0' } });
   await write(join(project, 'node_modules/damaged/package.json'), '{');
@@ -206,7 +312,7 @@ it('an installed package whose package.json cannot be read is a failed item', as
 
   expect(exitCode).toBe(0);
   expect(line('check_installed')).toBe('check_installed completed 1/1, 0 succeeded, 1 failed');
-  expect(output).toMatch(/node_modules\/damaged cannot be checked: .*is not valid JSON/);
+  expect(output).toMatch(/node_modules\/damaged\/package\.json is not valid JSON\n/);
 });
 
 it('a byte order mark does no harm, as it does none to npm', async () => {
@@ -229,7 +335,7 @@ it('by default it audits the lock file inside node_modules of its own checkout',
   const packages = { 'node_modules/a': { version: '1.0.0' } };
   await write(join(checkout, 'node_modules/.package-lock.json'), { lockfileVersion: 3, packages });
   await write(join(checkout, 'node_modules/a/package.json'), { version: '1.0.0' });
-  const { exitCode, line } = await run();
+  const { exitCode, line } = await run([program()]);
 
   expect(exitCode).toBe(0);
   expect(line('check_installed')).toBe('check_installed completed 1/1, 1 succeeded, 0 failed');
@@ -283,6 +389,8 @@ describe('a lock file that cannot be audited', () => {
     expect(output).toMatch(/^audit_lockfile failed: ENOENT: no such file.*package-lock\.json'\n/);
     expect(line('read_lockfile')).toContain('read_lockfile failed ENOENT');
     expect(line('fs read')).toContain('fs read error ENOENT');
+    expect(line('fs read (attempt 3)')).toContain('fs read (attempt 3) error ENOENT');
+    expect(output.match(/fs read/g)).toHaveLength(3);
     expect(output).not.toMatch(/json parse|^\s+at /m);
   });
 

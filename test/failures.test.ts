@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { RunTracker, type TrackingErrorInfo } from '../src/index.js';
-import { intercept, type MapStore, mapStore } from './support/stores.js';
+import { type MapStore, mapStore } from './support/stores.js';
+import { failing, MODES, type Mode, nextPlan } from './support/subsets.js';
 
 /**
  * A run that counts, around a step that tells its progress, around a call: for every subset of the store's calls that
- * fails. The subsets are walked as a tree: each store call either succeeds or
- * fails, and what happens decides which calls follow.
+ * fails.
  */
 
 const STORES = {
@@ -14,7 +14,6 @@ const STORES = {
   'conditional and counting': { conditional: true, counters: true },
 };
 type StoreKind = keyof typeof STORES;
-type Mode = 'rejects' | 'throws synchronously' | 'commits and then rejects';
 
 interface Level {
   fnCalls: number;
@@ -43,28 +42,8 @@ async function execute(
   kind: StoreKind,
   succeeds: boolean,
 ): Promise<Result> {
-  const failures: Error[] = [];
-  const decisions: boolean[] = [];
   const store = mapStore(STORES[kind]);
-  const flaky = intercept(store, ({ method }, proceed) => {
-    const fails = planned[decisions.length] ?? false;
-    decisions.push(fails);
-    const failure = new Error(`${method} failed`);
-    if (!fails) {
-      return proceed().catch((error: unknown) => {
-        failures.push(error as Error);
-        throw error;
-      });
-    }
-    failures.push(failure);
-    if (mode === 'throws synchronously') throw failure;
-    if (mode === 'rejects') return Promise.reject(failure);
-    // A duplicate that is refused was not committed; the connection is lost all the same.
-    return proceed().then(
-      () => Promise.reject(failure),
-      () => Promise.reject(failure),
-    );
-  });
+  const { store: flaky, decisions, failures } = failing(store, planned, mode);
   const reports: Result['reports'] = [];
   const tracker = new RunTracker({
     store: flaky,
@@ -117,12 +96,6 @@ async function execute(
       (error: unknown) => ({ thrown: error }),
     );
   return { decisions, failures, reports, levels, settled, caught, acknowledged, store };
-}
-
-/** The next leaf of the tree, or undefined after the last one. */
-function next(decisions: boolean[]): boolean[] | undefined {
-  const last = decisions.lastIndexOf(false);
-  return last === -1 ? undefined : [...decisions.slice(0, last), true];
 }
 
 function check(result: Result, bestEffort: boolean, succeeds: boolean): void {
@@ -188,14 +161,14 @@ function check(result: Result, bestEffort: boolean, succeeds: boolean): void {
 describe('every subset of the calls of the store fails', () => {
   let total = 0;
   for (const kind of ['plain', 'conditional', 'conditional and counting'] as const) {
-    for (const mode of ['rejects', 'throws synchronously', 'commits and then rejects'] as const) {
+    for (const mode of MODES) {
       for (const bestEffort of [false, true]) {
         it(`a ${kind} store ${mode}${bestEffort ? ', best effort' : ''}: nothing is lost, nothing is hidden`, async () => {
           for (const succeeds of [true, false]) {
             for (let plan: boolean[] | undefined = []; plan; total += 1) {
               const result = await execute(plan, mode, bestEffort, kind, succeeds);
               check(result, bestEffort, succeeds);
-              plan = next(result.decisions);
+              plan = nextPlan(result.decisions);
             }
           }
         }, 60_000);

@@ -4,12 +4,14 @@ import {
   type CallStatus,
   calculateDuration,
   formatDuration,
+  getProgress,
   getRunSummary,
   isCallComplete,
   isRunComplete,
   isStepComplete,
   mergeOutputIncrements,
   type RunStatus,
+  type Step,
   type StepStatus,
 } from '../src/index.js';
 import { anyName, plainPayload } from './support/hostile.js';
@@ -242,6 +244,153 @@ describe('mergeOutputIncrements', () => {
     const current = Object.freeze({ fetched: 1, nested: Object.freeze({ a: 1 }) });
     const increments = Object.freeze({ fetched: 1 });
     expect(mergeOutputIncrements(current, increments)).toEqual({ fetched: 2, nested: { a: 1 } });
+  });
+});
+
+describe('getProgress', () => {
+  const now = new Date('2026-03-01T12:00:30.000Z');
+  const UNKNOWN = { fraction: null, remaining: null, etaMs: null };
+
+  /** A step that has been running for 30 seconds. */
+  const running = (itemsTotal: number | null, itemsProcessed: number | null, fields = {}) =>
+    aStep({
+      status: 'running',
+      startedAt: new Date('2026-03-01T12:00:00.000Z'),
+      itemsTotal,
+      itemsProcessed,
+      ...fields,
+    });
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('says how much of a step is done, what remains, and how long that takes', () => {
+    expect(getProgress(running(40, 10), now)).toEqual({
+      fraction: 0.25,
+      remaining: 30,
+      etaMs: 90_000,
+    });
+    expect(getProgress(running(40, 30), now)).toEqual({
+      fraction: 0.75,
+      remaining: 10,
+      etaMs: 10_000,
+    });
+    expect(getProgress(running(40, 40), now)).toEqual({ fraction: 1, remaining: 0, etaMs: 0 });
+  });
+
+  it('counts until now when no time is given', () => {
+    vi.useFakeTimers({ toFake: ['Date'], now });
+    expect(getProgress(running(40, 10)).etaMs).toBe(90_000);
+    expect(getProgress(running(40, 10), undefined).etaMs).toBe(90_000);
+  });
+
+  it('takes times as databases return them', () => {
+    const startedAt = new Date('2026-03-01T12:00:00.000Z');
+    const times = [startedAt, startedAt.toISOString(), startedAt.getTime()];
+    for (const from of [...times, '2026-03-01T14:00:00.000000+02:00']) {
+      for (const until of [now, now.toISOString(), now.getTime()]) {
+        expect(getProgress(running(40, 10, { startedAt: from }), until).etaMs).toBe(90_000);
+      }
+    }
+  });
+
+  it('knows nothing of a step whose items are not counted', () => {
+    expect(getProgress(running(null, null), now)).toEqual(UNKNOWN);
+    expect(getProgress(aStep(), now)).toEqual(UNKNOWN);
+  });
+
+  it('knows nothing of a step whose total is not known', () => {
+    expect(getProgress(running(null, 10), now)).toEqual(UNKNOWN);
+    const missing = { itemsTotal: undefined, itemsProcessed: undefined } as unknown as Step;
+    expect(getProgress({ ...running(1, 1), ...missing }, now)).toEqual(UNKNOWN);
+  });
+
+  it('knows no time before the first item is done', () => {
+    expect(getProgress(running(40, 0), now)).toEqual({ fraction: 0, remaining: 40, etaMs: null });
+  });
+
+  it('knows no time of a step that never started', () => {
+    const unstarted = { startedAt: null };
+    const known = { fraction: 0.25, remaining: 30, etaMs: null };
+    expect(getProgress(running(40, 10, unstarted), now)).toEqual(known);
+    expect(getProgress(running(40, 10, { ...unstarted, status: 'pending' }), now)).toEqual(known);
+  });
+
+  it('knows no time from a time that is none', () => {
+    const known = { fraction: 0.25, remaining: 30, etaMs: null };
+    expect(getProgress(running(40, 10, { startedAt: 'yesterday' }), now)).toEqual(known);
+    expect(getProgress(running(40, 10), new Date(Number.NaN))).toEqual(known);
+    expect(getProgress(running(40, 10), 'soon')).toEqual(known);
+  });
+
+  it.each<StepStatus>(['completed', 'failed', 'cancelled', 'skipped'])(
+    'of a step that is %s has no time to wait for',
+    (status) => {
+      const ended = { status, completedAt: now, durationMs: 30_000 };
+      expect(getProgress(running(40, 10, ended), now)).toEqual({
+        fraction: 0.25,
+        remaining: 30,
+        etaMs: null,
+      });
+      expect(getProgress(running(40, 40, ended), now)).toMatchObject({ fraction: 1, remaining: 0 });
+    },
+  );
+
+  it('of no items is complete', () => {
+    expect(getProgress(running(0, 0), now)).toMatchObject({ fraction: 1, remaining: 0 });
+    expect(getProgress(running(0, 5), now)).toEqual({ fraction: 1, remaining: 0, etaMs: 0 });
+  });
+
+  it('of a running step to which nothing remains takes no more time', () => {
+    expect(getProgress(running(0, 0), now).etaMs).toBe(0);
+  });
+
+  it('never goes beyond the whole', () => {
+    expect(getProgress(running(40, 41), now)).toEqual({ fraction: 1, remaining: 0, etaMs: 0 });
+  });
+
+  it('knows no time when the clock is behind the one of the start', () => {
+    const before = new Date('2026-03-01T11:59:59.000Z');
+    expect(getProgress(running(40, 10), before)).toEqual({
+      fraction: 0.25,
+      remaining: 30,
+      etaMs: null,
+    });
+  });
+
+  it('takes the part of a step that it needs', () => {
+    const { status, itemsTotal, itemsProcessed, startedAt } = running(40, 10);
+    const part = { status, itemsTotal, itemsProcessed, startedAt };
+    expect(getProgress(part, now).fraction).toBe(0.25);
+  });
+
+  it('is numbers that can be shown, or null, whatever the counts', () => {
+    const count = fc.option(fc.oneof(fc.nat(), fc.integer(), fc.nat(10)));
+    const time = fc.oneof(fc.date({ noInvalidDate: false }), fc.integer(), fc.string());
+    const status = fc.constantFrom<StepStatus>('pending', 'running', 'completed', 'failed');
+    fc.assert(
+      fc.property(count, count, status, fc.option(time), time, (...drawn) => {
+        const [itemsTotal, itemsProcessed, is, startedAt, until] = drawn;
+        const step = { ...aStep({ status: is, itemsTotal, itemsProcessed }), startedAt };
+        const { fraction, remaining, etaMs } = getProgress(step as Step, until);
+        expect(fraction === null).toBe(itemsTotal === null || itemsProcessed === null);
+        expect(remaining === null).toBe(fraction === null);
+        if (fraction === null || remaining === null) {
+          expect(etaMs).toBeNull();
+          return;
+        }
+        expect(fraction).toBeGreaterThanOrEqual(0);
+        expect(fraction).toBeLessThanOrEqual(1);
+        expect(Number.isInteger(remaining)).toBe(true);
+        expect(remaining).toBeGreaterThanOrEqual(0);
+        if (etaMs === null) return;
+        expect(is).toBe('running');
+        expect(Number.isInteger(etaMs)).toBe(true);
+        expect(etaMs).toBeGreaterThanOrEqual(0);
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 

@@ -26,6 +26,33 @@ const PREAMBLES = {
   wrappers: `
     import { store, tracker } from './memory.js';
     const priceApi = { list: async () => [19.9, 24.5] };`,
+  output: `
+    import { stepId, store, tracker } from './memory.js';
+    const priceApi = { login: async () => ({ token: 'k'.repeat(40), expiresIn: 3600 }) };`,
+  signal: `import { store, tracker } from './memory.js';`,
+  timeout: `
+    import { stepId, store, tracker } from './memory.js';
+    const url = 'https://prices.example';
+    const fetch = (_url: string, { signal }: { signal: AbortSignal }) =>
+      new Promise<Response>((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason));
+      });`,
+  retry: `import { runId, store, tracker } from './memory.js';`,
+  heartbeat: `
+    import { RunTracker } from '@systemoperator/runs';
+    import { store, tracker } from './memory.js';
+    const otherTracker = new RunTracker({ store });
+    const importPrices = (signal: AbortSignal) =>
+      new Promise<void>((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason));
+      });`,
+  adopting: `import { store, tracker } from './memory.js';`,
+  items: `
+    import { store, tracker } from './memory.js';
+    const importFile = async (file: string) => {
+      if (file === 'b.csv') throw new Error('b.csv is empty');
+    };`,
+  estimate: '',
   progress: `import { stepId, store, tracker } from './memory.js';`,
   counters: `import { runId, store, tracker } from './memory.js';`,
   'link-store': '',
@@ -120,7 +147,10 @@ describe('the prose of the README', () => {
     const tracker = declaration('RunTracker', ts.isClassDeclaration);
     const methods = [
       ...tracker.members.filter(ts.isConstructorDeclaration),
-      ...tracker.members.filter(ts.isMethodDeclaration).filter(({ name }) => ts.isIdentifier(name)),
+      // Of an overloaded one the signature that covers the others.
+      ...tracker.members
+        .filter(ts.isMethodDeclaration)
+        .filter(({ name, body }) => ts.isIdentifier(name) && body),
     ];
     const rows = readTable('api');
     expect(rows.map(([signature]) => signature).toSorted()).toEqual(
@@ -128,16 +158,37 @@ describe('the prose of the README', () => {
     );
     let compared = 0;
     for (const method of methods) {
-      const isWrapper = method.parameters.some(({ name }) => name.getText() === 'fn');
-      const type = method.parameters.at(-1)?.type?.getText() ?? '';
-      if (isWrapper || !/(Params|Progress|Options)$/.test(type)) continue;
-      const row = rows.find(([signature]) => signature === `\`${signatureOf(method)}\``);
-      const named = row?.[1]?.match(/[\w?]+/g) ?? [];
+      const type = method.parameters.at(-1)?.type?.getText().replace('<T>', '') ?? '';
+      if (!/(Params|Progress|Options)$/.test(type)) continue;
+      const [, parameters = ''] =
+        rows.find(([signature]) => signature === `\`${signatureOf(method)}\``) ?? [];
+      // Where there is work, its options come after it.
+      const named = parameters.replace(/^.*; options /, '').match(/[\w?]+/g) ?? [];
       const members = membersOf(type, ({ questionToken }) => questionToken !== undefined);
       expect(named.toSorted(), type).toEqual(members);
       compared += 1;
     }
-    expect(compared).toBe(9);
+    expect(compared).toBe(13);
+  });
+
+  it('says of every option of the wrappers what it belongs to, and has a section for it', () => {
+    const rows = readTable('options').filter(([, use]) => use?.startsWith('[`'));
+    const kinds = { Run: 'runs', Step: 'steps', Call: 'calls' };
+    for (const [record, kind] of Object.entries(kinds)) {
+      const named = rows
+        .filter(([, use, on]) => on?.includes(kind) && !use?.includes('executeItems'))
+        .map(([, use = '']) => use.match(/\w+/)?.[0]);
+      const options = membersOf(`Execute${record}Options`, () => false);
+      expect(named.toSorted(), kind).toEqual(options);
+      expect(readme.match(/(?<=^### )\w+$/gm)).toEqual(expect.arrayContaining(options));
+    }
+  });
+
+  it('names the members of the options that have some', () => {
+    const membersIn = (table: string) => readTable(table).map(([name]) => name?.match(/\w+/)?.[0]);
+    const members = (type: string) => membersOf(type, () => false);
+    expect(membersIn('retry-options').toSorted()).toEqual(members('RetryOptions'));
+    expect(membersIn('items-options').toSorted()).toEqual(members('ExecuteItemsOptions'));
   });
 
   it('names the errors of every method by their codes', async () => {
@@ -168,6 +219,7 @@ describe('the prose of the README', () => {
       'Create a tracker',
       'Manual lifecycle',
       'Wrappers',
+      'Options of the wrappers',
       'Batch progress',
       'Run output counters',
       'Step links',
@@ -233,6 +285,8 @@ async function provokeErrors(): Promise<Record<string, () => unknown>> {
     'incrementRunOutput not_found': () => tracker.incrementRunOutput('nobody', { a: 1 }),
     'incrementRunOutput invalid_argument': () => tracker.incrementRunOutput('done', { a: NaN }),
     'executeRun invalid_argument': () => tracker.executeRun({ ...run, ...noId }, work),
+    'executeRun not_found': () => tracker.executeRun('nobody', work),
+    'executeRun invalid_transition': () => tracker.executeRun('done', work),
     'createStep invalid_argument': () => tracker.createStep(null, { ...step, ...noId }),
     'createStep not_found': () => tracker.createStep(null, { ...step, ...noRetry }),
     'startStep not_found': () => tracker.startStep('nobody'),
@@ -258,11 +312,13 @@ async function provokeErrors(): Promise<Record<string, () => unknown>> {
     'failCall invalid_transition': () => tracker.failCall('done', 'x'),
     'executeCall invalid_argument': () => tracker.executeCall('done', { ...call, ...noId }, work),
     'executeCall not_found': () => tracker.executeCall('done', { ...call, ...noRetry }, work),
+    'executeItems invalid_argument': () =>
+      tracker.executeItems('done', [], work, { concurrency: 0 }),
     'linkStep invalid_argument': () => tracker.linkStep('done', link),
   };
 }
 
-const declarations = ['types', 'tracker'].flatMap((name) => {
+const declarations = ['types', 'options', 'items', 'tracker'].flatMap((name) => {
   const path = join(root, 'src', `${name}.ts`);
   const file = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.ES2022, true);
   return [...file.statements];

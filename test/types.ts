@@ -424,7 +424,7 @@ type HasAny<T, Depth extends 0[] = []> =
     ? true
     : Depth['length'] extends 5
       ? false
-      : T extends Date
+      : T extends Date | AbortSignal
         ? false
         : T extends (...args: infer Args) => infer Result
           ? HasAny<Args[number], [...Depth, 0]> | HasAny<Result, [...Depth, 0]>
@@ -432,9 +432,11 @@ type HasAny<T, Depth extends 0[] = []> =
             ? HasAny<Value, [...Depth, 0]>
             : T extends readonly (infer Item)[]
               ? HasAny<Item, [...Depth, 0]>
-              : T extends object
-                ? { [Name in keyof T]-?: HasAny<T[Name], [...Depth, 0]> }[keyof T]
-                : false;
+              : T extends Iterable<unknown> | AsyncIterable<unknown>
+                ? false
+                : T extends object
+                  ? { [Name in keyof T]-?: HasAny<T[Name], [...Depth, 0]> }[keyof T]
+                  : false;
 
 /** The names of the members of a type in which there is an `any`. */
 type AnyMembers<T> = {

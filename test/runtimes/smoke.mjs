@@ -1,6 +1,7 @@
 import {
   calculateDuration,
   formatDuration,
+  getProgress,
   getRunSummary,
   isCallComplete,
   isRunComplete,
@@ -16,6 +17,8 @@ export async function smoke() {
   const memory = new MemoryStore();
   await useTracker(memory, memory);
   await useTracker(plainStore(), undefined);
+  await useOptions(memory);
+  await useOptions(plainStore());
   useHelpers();
   return runtime();
 }
@@ -84,6 +87,67 @@ async function useTracker(store, linkStore) {
   equal(refused instanceof RunsError && refused.code, 'invalid_transition', 'a refused transition');
   const unknown = await rejection(tracker.startRun('nobody'));
   equal(unknown instanceof RunsError && unknown.code, 'not_found', 'an unknown run');
+}
+
+async function useOptions(store) {
+  const tracker = new RunTracker({ store });
+  const forever = (_id, { signal }) =>
+    new Promise((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+    });
+
+  let attempts = 0;
+  const flaky = (_id, { attempt }) => {
+    attempts += 1;
+    if (attempt < 3) throw new Error('busy');
+    return { rows: 2 };
+  };
+  const step = { id: 'retried', stepType: 'load' };
+  const output = ({ rows }) => ({ loaded: rows });
+  const retry = { maxAttempts: 3, delayMs: 1 };
+  equal(await tracker.executeStep(null, step, flaky, { retry, output }), { rows: 2 }, 'retry');
+  const first = await store.getStep('retried');
+  equal([attempts, first.status, first.maxRetries], [3, 'failed', 2], 'the first attempt');
+
+  const slow = { id: 'slow', runType: 'sync', trigger: 'cron' };
+  const late = await rejection(tracker.executeRun(slow, forever, { timeoutMs: 5 }));
+  equal([late instanceof DOMException, late.name], [true, 'TimeoutError'], 'timeoutMs');
+  equal((await store.getRun('slow')).status, 'failed', 'the run that took too long');
+
+  await tracker.createRun({ id: 'queued', runType: 'sync', trigger: 'webhook' });
+  const remote = rejection(tracker.executeRun('queued', forever, { heartbeatMs: 2 }));
+  await new RunTracker({ store }).cancelRun('queued', 'by hand');
+  equal((await remote).name, 'AbortError', 'heartbeatMs notices that the run was cancelled');
+  const queued = await store.getRun('queued');
+  equal([queued.status, queued.error], ['cancelled', 'by hand'], 'the run that was cancelled');
+  const again = await rejection(tracker.executeRun('queued', forever));
+  equal(again.code, 'invalid_transition', 'a run that has ended is not started again');
+
+  const controller = new AbortController();
+  const stopped = { id: 'stopped', runType: 'sync', trigger: 'cron' };
+  const stopping = rejection(tracker.executeRun(stopped, forever, { signal: controller.signal }));
+  await new Promise((resolve) => setTimeout(resolve, 2));
+  controller.abort('stop');
+  equal(await stopping, 'stop', 'signal');
+  equal((await store.getRun('stopped')).status, 'cancelled', 'the run that was stopped');
+
+  async function* numbers() {
+    for (let number = 0; number < 10; number += 1) yield number;
+  }
+  await tracker.createStep(null, { id: 'items', stepType: 'import' });
+  const isOdd = (number) => {
+    if (number % 2 === 0) throw new Error(`${number} is even`);
+  };
+  const items = { concurrency: 3, total: 10 };
+  const { processed, failed, errors } = await tracker.executeItems(
+    'items',
+    numbers(),
+    isOdd,
+    items,
+  );
+  equal([processed, failed, errors.length], [10, 5, 5], 'executeItems');
+  const imported = { ...(await store.getStep('items')), status: 'running', startedAt: new Date(0) };
+  equal(getProgress(imported, 100), { fraction: 1, remaining: 0, etaMs: 0 }, 'getProgress');
 }
 
 function useHelpers() {
