@@ -93,7 +93,12 @@ async function useOptions(store) {
   const tracker = new RunTracker({ store });
   const forever = (_id, { signal }) =>
     new Promise((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason));
+      // As real work does, this keeps the process alive; a heartbeat does not.
+      const alive = setTimeout(() => {}, 60_000);
+      signal.addEventListener('abort', () => {
+        clearTimeout(alive);
+        reject(signal.reason);
+      });
     });
 
   let attempts = 0;
