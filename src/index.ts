@@ -27,8 +27,14 @@ export type {
 } from './options.js';
 export type { OnTrackingError, TrackingErrorInfo, Work } from './report.js';
 export type {
+  Page,
+  PageQuery,
+  RunQuery,
+  RunReader,
   RunStore,
   StepLinkStore,
+  StepQuery,
+  StepRecordQuery,
   UpdateConditions,
   UpdateRunConditions,
 } from './store.js';

@@ -1,21 +1,33 @@
 import { mergeOutputIncrements } from './helpers.js';
+import { type PageRequest, readQuery, toPage } from './pages.js';
 import type { Row, RowConditions } from './rows.js';
-import type { RunStore, StepLinkStore, UpdateConditions, UpdateRunConditions } from './store.js';
+import type {
+  Page,
+  RunQuery,
+  RunReader,
+  RunStore,
+  StepLinkStore,
+  StepQuery,
+  StepRecordQuery,
+  UpdateConditions,
+  UpdateRunConditions,
+} from './store.js';
 import type { Call, CallStatus, Run, Step, StepLink, StepStatus } from './types.js';
 
 /**
  * Keeps runs, steps, calls and links in memory: for tests, for examples, and for
  * processes whose history may end with them.
  *
- * It has conditional updates and atomic counters, and shows how every other
- * store behaves: updating an unknown id resolves to `false`, inserting an id
- * twice rejects, and what goes in or comes out is a copy.
+ * It has conditional updates, atomic counters and lists, and shows how every
+ * other store behaves: updating an unknown id resolves to `false`, inserting an
+ * id twice rejects, and what goes in or comes out is a copy. A list looks at
+ * every record.
  *
  * @example
  * const store = new MemoryStore();
  * const tracker = new RunTracker({ store, linkStore: store });
  */
-export class MemoryStore implements RunStore, StepLinkStore {
+export class MemoryStore implements RunStore, StepLinkStore, RunReader {
   readonly conditionalUpdates = true;
   readonly #runs = new Map<string, Run>();
   readonly #steps = new Map<string, Step>();
@@ -92,6 +104,69 @@ export class MemoryStore implements RunStore, StepLinkStore {
     const ids = this.#linkIds.get(stepId) ?? [];
     return ids.map((id) => get(this.#links, id) as StepLink);
   }
+
+  async listRuns(query: RunQuery = {}): Promise<Page<Run>> {
+    const page = readQuery('runs', query);
+    const { status, runType, trigger, actorId, createdAfter, createdBefore, updatedBefore } = query;
+    const runs = [...this.#runs.values()].filter(
+      (run) =>
+        isWanted(run.status, status) &&
+        isWanted(run.runType, runType) &&
+        isWanted(run.trigger, trigger) &&
+        isWanted(run.actorId, actorId) &&
+        (!createdAfter || run.createdAt > createdAfter) &&
+        (!createdBefore || run.createdAt < createdBefore) &&
+        (!updatedBefore || run.updatedAt < updatedBefore),
+    );
+    return list(runs, page, -1);
+  }
+
+  async listSteps(runId: string | null, query: StepQuery = {}): Promise<Page<Step>> {
+    const page = readQuery('steps', query);
+    const isListed = (step: Step) => step.runId === runId && isWanted(step.status, query.status);
+    return list([...this.#steps.values()].filter(isListed), page, 1);
+  }
+
+  async listCalls(runId: string | null, query: StepRecordQuery = {}): Promise<Page<Call>> {
+    const page = readQuery('calls', query);
+    return list(this.#ofRun(this.#calls, runId, query), page, 1);
+  }
+
+  async listLinks(runId: string | null, query: StepRecordQuery = {}): Promise<Page<StepLink>> {
+    const page = readQuery('links', query);
+    return list(this.#ofRun(this.#links, runId, query), page, 1);
+  }
+
+  /** The records whose steps belong to a run, or stand alone. */
+  #ofRun<R extends { stepId: string }>(
+    rows: Map<string, R>,
+    runId: string | null,
+    { stepId }: StepRecordQuery,
+  ): R[] {
+    return [...rows.values()].filter(
+      (row) => isWanted(row.stepId, stepId) && this.#steps.get(row.stepId)?.runId === runId,
+    );
+  }
+}
+
+function isWanted<V>(value: V, wanted: V | readonly V[] | undefined): boolean {
+  return wanted === undefined || [wanted].flat().includes(value as never);
+}
+
+/** A page of copies, oldest first (1) or newest first (-1). */
+function list<R extends { id: string; createdAt: Date }>(
+  rows: R[],
+  { limit, after }: PageRequest,
+  direction: 1 | -1,
+): Page<R> {
+  const compare = (a: R, b: { id: string; createdAt: Date | number }) =>
+    direction * (Number(a.createdAt) - Number(b.createdAt) || (a.id > b.id ? 1 : -1));
+  const isFurther = (row: R) => !after || (row.id !== after.id && compare(row, after) > 0);
+  const records = rows
+    .filter(isFurther)
+    .sort(compare)
+    .slice(0, limit + 1);
+  return structuredClone(toPage(records, limit, (record) => JSON.stringify(record).length));
 }
 
 function insert<R extends { id: string }>(rows: Map<string, R>, kind: string, row: R): void {

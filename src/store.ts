@@ -1,4 +1,13 @@
-import type { Call, CallStatus, Run, RunStatus, Step, StepLink, StepStatus } from './types.js';
+import type {
+  Call,
+  CallStatus,
+  Run,
+  RunStatus,
+  Step,
+  StepLink,
+  StepStatus,
+  TriggerType,
+} from './types.js';
 
 /** What must hold for an update to happen. Only stores with `conditionalUpdates` are given one. */
 export interface UpdateConditions<Status extends string> {
@@ -97,4 +106,70 @@ export interface StepLinkStore {
   insertStepLink(link: StepLink): Promise<unknown>;
   /** Resolves to the links of a step, oldest first; empty when there are none. */
   getStepLinks(stepId: string): Promise<StepLink[]>;
+}
+
+/** One page of a list. */
+export interface Page<T> {
+  items: T[];
+  /** Where the next page begins; `null` on the last one. */
+  nextCursor: string | null;
+}
+
+/** Which page of a list. */
+export interface PageQuery {
+  /** How many items at most, from 1 to 500; a page also ends at about 4 MB of payload. @default 50 */
+  limit?: number | undefined;
+  /** The `nextCursor` of the page before. */
+  cursor?: string | undefined;
+}
+
+/** Which runs, and which page of them. What is left out is not asked for. */
+export interface RunQuery extends PageQuery {
+  /** One status, or several. */
+  status?: RunStatus | readonly RunStatus[] | undefined;
+  runType?: string | undefined;
+  trigger?: TriggerType | undefined;
+  actorId?: string | undefined;
+  /** Only runs created later than this. */
+  createdAfter?: Date | undefined;
+  /** Only runs created earlier than this. */
+  createdBefore?: Date | undefined;
+  /** Only runs last updated earlier than this. */
+  updatedBefore?: Date | undefined;
+}
+
+/** Which steps of a run, and which page of them. */
+export interface StepQuery extends PageQuery {
+  /** One status, or several. */
+  status?: StepStatus | readonly StepStatus[] | undefined;
+}
+
+/** Which calls or links of a run, and which page of them. */
+export interface StepRecordQuery extends PageQuery {
+  /** Only those of this step. */
+  stepId?: string | undefined;
+}
+
+/**
+ * Reads what was recorded: for viewers, reports and exports. Never writes.
+ *
+ * A cursor neither repeats nor skips a record while others are added. A cursor,
+ * a limit or a filter that makes no sense rejects with a {@link RunsError},
+ * `invalid_argument`.
+ */
+export interface RunReader {
+  /** Resolves to the run, or to null (or undefined) for an unknown id. */
+  getRun(id: string): Promise<Run | null | undefined>;
+  /** Resolves to the step, or to null (or undefined) for an unknown id. */
+  getStep(id: string): Promise<Step | null | undefined>;
+  /** Resolves to the links of a step, oldest first. */
+  getStepLinks?(stepId: string): Promise<StepLink[]>;
+  /** Lists runs, newest first: by `createdAt`, then by `id`. */
+  listRuns(query?: RunQuery): Promise<Page<Run>>;
+  /** Lists the steps of a run, oldest first; with `null`, those that stand alone. */
+  listSteps(runId: string | null, query?: StepQuery): Promise<Page<Step>>;
+  /** Lists the calls of all steps of a run, oldest first; with `null`, those of steps that stand alone. */
+  listCalls(runId: string | null, query?: StepRecordQuery): Promise<Page<Call>>;
+  /** Lists the links of all steps of a run, oldest first; with `null`, those of steps that stand alone. */
+  listLinks(runId: string | null, query?: StepRecordQuery): Promise<Page<StepLink>>;
 }
