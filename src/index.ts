@@ -32,6 +32,8 @@ export type {
   RunQuery,
   RunReader,
   RunStore,
+  StaleIds,
+  StaleSweep,
   StepLinkStore,
   StepQuery,
   StepRecordQuery,

@@ -1,4 +1,5 @@
-import { mergeOutputIncrements } from './helpers.js';
+import { calculateDuration, mergeOutputIncrements } from './helpers.js';
+import { isOpen } from './lifecycle.js';
 import { type PageRequest, readQuery, toPage } from './pages.js';
 import type { Row, RowConditions } from './rows.js';
 import type {
@@ -6,6 +7,8 @@ import type {
   RunQuery,
   RunReader,
   RunStore,
+  StaleIds,
+  StaleSweep,
   StepLinkStore,
   StepQuery,
   StepRecordQuery,
@@ -105,6 +108,35 @@ export class MemoryStore implements RunStore, StepLinkStore, RunReader {
     return ids.map((id) => get(this.#links, id) as StepLink);
   }
 
+  async closeStale({ before, error, now, limit }: StaleSweep): Promise<StaleIds> {
+    const calls = [...this.#calls.values()];
+    const steps = [...this.#steps.values()];
+    const called = new Set(
+      calls.filter((call) => call.createdAt >= before).map(({ stepId }) => stepId),
+    );
+    const moving = steps.filter((step) => step.updatedAt >= before || called.has(step.id));
+    const movingRuns = new Set(moving.map((step) => step.runId));
+    const isStale = (row: Run | Step) => row.status === 'running' && row.updatedAt < before;
+    const close = <R extends Run | Step | Call>(rows: R[]): string[] => {
+      const oldest = rows.sort((a, b) => Number(a.createdAt) - Number(b.createdAt));
+      return oldest.slice(0, limit).map((row) => {
+        Object.assign(row, endOf(row, error, now));
+        return row.id;
+      });
+    };
+    const staleRuns = [...this.#runs.values()].filter(
+      (run) => isStale(run) && !movingRuns.has(run.id),
+    );
+    const staleSteps = steps.filter((step) => isStale(step) && !called.has(step.id));
+    const stale = new Set(staleSteps.map(({ id }) => id));
+    const staleCalls = calls.filter(({ status, createdAt, stepId }) => {
+      const step = this.#steps.get(stepId);
+      const isGone = !step || !isOpen(step.status) || stale.has(stepId);
+      return status === 'running' && createdAt < before && isGone;
+    });
+    return { runs: close(staleRuns), steps: close(staleSteps), calls: close(staleCalls) };
+  }
+
   async listRuns(query: RunQuery = {}): Promise<Page<Run>> {
     const page = readQuery('runs', query);
     const { status, runType, trigger, actorId, createdAfter, createdBefore, updatedBefore } = query;
@@ -147,6 +179,17 @@ export class MemoryStore implements RunStore, StepLinkStore, RunReader {
       (row) => isWanted(row.stepId, stepId) && this.#steps.get(row.stepId)?.runId === runId,
     );
   }
+}
+
+/** What a sweep stores of a record that it ends. */
+function endOf(row: Run | Step | Call, error: string, now: Date): object {
+  if ('stepId' in row) {
+    return { error, status: 'error', durationMs: calculateDuration(row.createdAt, now) };
+  }
+  const at = new Date(now);
+  const durationMs = calculateDuration(row.startedAt, now);
+  const end = { error, status: 'failed', durationMs, completedAt: at, updatedAt: at };
+  return 'runType' in row ? { ...end, currentStep: null } : end;
 }
 
 function isWanted<V>(value: V, wanted: V | readonly V[] | undefined): boolean {

@@ -98,6 +98,38 @@ export interface RunStore {
     increments: Record<string, number>,
     updatedAt: Date,
   ): Promise<boolean>;
+
+  /**
+   * Ends stale records with an error, in one transaction, and resolves to their
+   * ids. Checks what is stale in the very statements that write, so that a
+   * heartbeat in between saves the record.
+   *
+   * - A running run is stale when neither it nor a step of it was updated since
+   *   `before`, and no call was created in it.
+   * - A running step is stale when it was not updated since, and no call was
+   *   created in it; whatever its run.
+   * - A running call is stale when it is older than that, and its step has ended or is stale.
+   */
+  closeStale?(sweep: StaleSweep): Promise<StaleIds>;
+}
+
+/** What ends records that are stale. */
+export interface StaleSweep {
+  /** Records that did not move since this time are stale. */
+  before: Date;
+  /** What becomes their `error`; runs and steps become `failed`, calls `error`. */
+  error: string;
+  /** The time that becomes their `completedAt` and `updatedAt`, and gives their durations. */
+  now: Date;
+  /** How many runs, steps and calls at most, of each the oldest first. */
+  limit: number;
+}
+
+/** The ids of the records that a sweep has ended. */
+export interface StaleIds {
+  runs: string[];
+  steps: string[];
+  calls: string[];
 }
 
 /** Where step links are kept: optional, and apart from {@link RunStore}. */
