@@ -1,4 +1,4 @@
-import { type AnyOptions, checkExecuteOptions } from './options.js';
+import { type AnyOptions, checkOptions } from './options.js';
 import type { Report } from './report.js';
 import type { Row } from './rows.js';
 import { type Beat, type Supervision, supervise } from './supervision.js';
@@ -20,8 +20,9 @@ export async function executeAttempts<T, P extends AttemptParams>(
   report: Report,
   attempt: (params: P | string, supervision: Supervision<T>) => Promise<T>,
 ): Promise<T> {
-  checkExecuteOptions(kind, options);
   const { retry, signal } = options;
+  checkOptions(kind, options);
+  if (retry) checkOptions('retry', { maxAttempts: null, ...(retry as object) }, kind);
   const { maxAttempts = 1, delayMs = exponential, shouldRetry = () => true } = retry ?? {};
   if (signal?.aborted) throw signal.reason;
   let next = params;

@@ -43,8 +43,7 @@ export async function executeItems<T>(
   const source = items as AsyncIterable<T> & Iterable<T> & { length: unknown; size: unknown };
   const known = [source?.length, source?.size].find(Number.isInteger) as number | undefined;
   const { signal = new AbortController().signal, total = known } = options;
-  const names = ['concurrency', 'total', 'progressMs', 'stopOnError', 'signal'];
-  checkOptions('execute items', options, names);
+  checkOptions('items', options);
 
   const result: ItemsResult = { processed: 0, succeeded: 0, failed: 0, errors: [] };
   let failure: { error: unknown } | undefined;

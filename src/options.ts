@@ -1,5 +1,4 @@
 import { invalidArgument } from './errors.js';
-import type { RecordKind } from './types.js';
 
 /** What the work is given after its id, when options are given. */
 export interface ExecuteContext {
@@ -74,37 +73,36 @@ export interface ExecuteCallOptions<T = unknown> extends ExecuteOptions<T>, Retr
 /** Options of any `execute*`. */
 export interface AnyOptions<T> extends ExecuteOptions<T>, HeartbeatOption, RetryOption {}
 
-/** @throws {RunsError} `invalid_argument` for an option that does not belong there, or has no such value */
-export function checkExecuteOptions<T>(kind: RecordKind, options: AnyOptions<T>): void {
-  const operation = `execute ${kind}`;
-  const heartbeat = kind !== 'call' && 'heartbeatMs';
-  const retry = kind !== 'run' && 'retry';
-  checkOptions(operation, options, ['output', 'signal', 'timeoutMs', heartbeat, retry]);
-  if (!options.retry) return;
-  const names = ['maxAttempts', 'delayMs', 'shouldRetry'];
-  checkOptions(operation, { maxAttempts: null, ...(options.retry as object) }, names);
-}
-
-/** The least that the options may be that are numbers. */
-const LEAST: Record<string, number> = {
-  timeoutMs: 1,
-  heartbeatMs: 1,
-  progressMs: 1,
-  maxAttempts: 1,
-  concurrency: 1,
-  delayMs: 0,
-  total: 0,
+/** Where each option belongs, and the least that it may be if it is a number. */
+const OPTIONS: Record<string, [where: string, least?: number]> = {
+  output: ['run step call'],
+  signal: ['run step call items'],
+  timeoutMs: ['run step call', 1],
+  heartbeatMs: ['run step', 1],
+  retry: ['step call'],
+  maxAttempts: ['retry', 1],
+  delayMs: ['retry', 0],
+  shouldRetry: ['retry'],
+  concurrency: ['items', 1],
+  total: ['items', 0],
+  progressMs: ['items', 1],
+  stopOnError: ['items'],
 };
 
-/** Checks names and values, for they are read only when it is too late to refuse them. */
-export function checkOptions(operation: string, options: object, names: unknown[]): void {
+/**
+ * Checks names and values, for they are read only when it is too late to refuse them.
+ *
+ * @throws {RunsError} `invalid_argument` for an option that does not belong there, or has no such value
+ */
+export function checkOptions(where: string, options: object, kind: string = where): void {
+  const operation = `execute ${kind}`;
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
-    if (!names.includes(name)) throw invalidArgument(operation, name, 'left out', value);
+    const [places, least] = OPTIONS[name] ?? [''];
+    if (!places.includes(where)) throw invalidArgument(operation, name, 'left out', value);
     if (name === 'signal' && !value?.addEventListener) {
       throw invalidArgument(operation, name, 'an AbortSignal', value);
     }
-    const least = LEAST[name];
     if (least === undefined || (name === 'delayMs' && typeof value === 'function')) continue;
     // No timer waits longer than this (HTML, timers: the delay is a signed 32-bit integer).
     if (typeof value === 'number' && value >= least && value < 2 ** 31) continue;
