@@ -179,45 +179,55 @@ export function createEngine(options: RunTrackerOptions): Engine {
     operation: MoveOperation,
     result: RowFields,
     work?: Work,
+    time?: number,
+  ): Promise<Row | undefined> {
+    return inTurn(kind, id, () => moveNow(kind, id, operation, result, work, time));
+  }
+
+  /** The same for who has the turn already. */
+  async function moveNow(
+    kind: RecordKind,
+    id: string,
+    operation: MoveOperation,
+    result: RowFields,
+    work?: Work,
     time = clock(),
   ): Promise<Row | undefined> {
-    return inTurn(kind, id, async () => {
-      // A status changes twice at most: a store that refuses more often contradicts itself.
-      const maxTries = 5;
-      for (let tries = 0; tries < maxTries; tries += 1) {
-        const row = heldRow(kind, id) ?? (await get(kind, id));
-        if (!row) throw notFound(operation, kind, id);
-        const { status, error } = row;
-        const startedAt = kind === 'call' ? row.createdAt : row.startedAt;
-        const fields = fieldsAfter(kind, operation, startedAt, time);
-        const conditions: RowConditions = { ifStatus: [status] };
-        const isSame = status === (result.status ?? fields.status);
-        if (operation !== 'start' && isAbandoned(error)) {
-          fields.error = null;
-          conditions.ifError = error as string;
-        } else if (isSame || !isOpen(status)) {
-          const isVerb = status === 'completed' || status === 'failed';
-          const fact = `it ${isVerb ? 'already' : 'is'} ${status}`;
-          const problem = refusal('invalid_transition', operation, kind, id, fact);
-          const { output, metadata, error: reason = error } = result;
-          const isLost = output || metadata || reason !== error;
-          if (isSame && !(work && operation === 'start')) {
-            if (isLost) report(problem, operation, kind, id, work);
-          } else if (!work || status !== 'skipped' || isLost) {
-            // Only a step that its own work skipped, and that then returned nothing, is no conflict.
-            throw problem;
-          }
-          return undefined;
+    // A status changes twice at most: a store that refuses more often contradicts itself.
+    const maxTries = 5;
+    for (let tries = 0; tries < maxTries; tries += 1) {
+      const row = heldRow(kind, id) ?? (await get(kind, id));
+      if (!row) throw notFound(operation, kind, id);
+      const { status, error } = row;
+      const startedAt = kind === 'call' ? row.createdAt : row.startedAt;
+      const fields = fieldsAfter(kind, operation, startedAt, time);
+      const conditions: RowConditions = { ifStatus: [status] };
+      const isSame = status === (result.status ?? fields.status);
+      if (operation !== 'start' && isAbandoned(error)) {
+        fields.error = null;
+        conditions.ifError = error as string;
+      } else if (isSame || !isOpen(status)) {
+        const isVerb = status === 'completed' || status === 'failed';
+        const fact = `it ${isVerb ? 'already' : 'is'} ${status}`;
+        const problem = refusal('invalid_transition', operation, kind, id, fact);
+        const { output, metadata, error: reason = error } = result;
+        const isLost = output || metadata || reason !== error;
+        if (isSame && !(work && operation === 'start')) {
+          if (isLost) report(problem, operation, kind, id, work);
+        } else if (!work || status !== 'skipped' || isLost) {
+          // Only a step that its own work skipped, and that then returned nothing, is no conflict.
+          throw problem;
         }
-        Object.assign(fields, result);
-        if (kind === 'run' && result.output) {
-          conditions.mergeOutput = true;
-          if (isPlain(kind, id)) fields.output = { ...row.output, ...result.output };
-        }
-        if (isMatch(await update(kind, id, fields, conditions))) return row;
+        return undefined;
       }
-      throw refusal('unsupported', operation, kind, id, 'the store keeps refusing');
-    });
+      Object.assign(fields, result);
+      if (kind === 'run' && result.output) {
+        conditions.mergeOutput = true;
+        if (isPlain(kind, id)) fields.output = { ...row.output, ...result.output };
+      }
+      if (isMatch(await update(kind, id, fields, conditions))) return row;
+    }
+    throw refusal('unsupported', operation, kind, id, 'the store keeps refusing');
   }
 
   async function end(
@@ -244,10 +254,11 @@ export function createEngine(options: RunTrackerOptions): Engine {
     if (Object(increments) !== increments) {
       throw invalidArgument(operation, 'increments', 'an object', increments);
     }
-    let counts: Counts = {};
+    const counts: Counts = Object.create(null);
     for (const [name, value] of Object.entries(increments)) {
       checkNumber(operation, name, value);
-      counts = mergeOutputIncrements(counts, { [cleanText(name)]: value }) as Counts;
+      const key = cleanText(name);
+      counts[key] = (counts[key] ?? 0) + value;
     }
     const batch: Batch = turns.get(`run${id}`)?.batch ?? { counts: {} };
     batch.counts = mergeOutputIncrements(batch.counts, counts) as Counts;
@@ -371,25 +382,21 @@ export function createEngine(options: RunTrackerOptions): Engine {
     work: Work,
   ): Promise<void> {
     const { id } = row;
-    const insertAfterAll = async (): Promise<Row | null | undefined> => {
-      try {
-        const stored = await get(kind, id);
-        if (!stored) await insert(kind, row);
-        return stored;
-      } finally {
-        held.delete(kind + id);
-      }
-    };
-    try {
-      const stored = await inTurn(kind, id, insertAfterAll);
-      if (!stored) return;
+    // In one turn, so that what is counted meanwhile comes after.
+    const storeNow = async (): Promise<unknown> => {
+      held.delete(kind + id);
+      const stored = await get(kind, id);
+      if (!stored) return insert(kind, row);
       // What has this id is another record.
       if (toMilliseconds(stored.createdAt) !== row.createdAt.getTime()) {
         throw notFound(operation, kind, id);
       }
       // No output must not erase what others have counted meanwhile.
       if (!row.output) delete (row as Partial<Row>).output;
-      await move(kind, id, operation, { ...row }, work);
+      return moveNow(kind, id, operation, { ...row }, work);
+    };
+    try {
+      await inTurn(kind, id, storeNow);
     } catch (error) {
       report(error, operation, kind, id, work);
     }
@@ -478,6 +485,8 @@ export function createEngine(options: RunTrackerOptions): Engine {
       }
       if (!isStored) await move(kind, id, operation, result, work);
     } catch (error) {
+      // Who refuses the end of an attempt wants no other.
+      if (supervision && error instanceof RunsError) supervision.isCancelled = true;
       report(error, operation, kind, id, work);
     }
     if (heldRow(kind, id)) await settle(kind, row, operation, work);
@@ -504,15 +513,14 @@ export function createEngine(options: RunTrackerOptions): Engine {
     }
   }
 
-  /** Says that a record's work goes on; resolves to the status of one that is not running. Never rejects. */
+  /** Says that a record's work goes on; resolves to the status of one that has ended. Never rejects. */
   async function beat(kind: RecordKind, id: string): Promise<Status | undefined> {
     try {
       return await inTurn(kind, id, async () => {
         const fields = { updatedAt: new Date(clock()) };
-        if (!isPlain(kind, id) && isMatch(await update(kind, id, fields, RUNNING)))
-          return undefined;
+        if (!isPlain(kind, id) && isMatch(await update(kind, id, fields, OPEN))) return undefined;
         const { status } = await read(kind, id, 'update');
-        if (status !== 'running') return status;
+        if (!isOpen(status)) return status;
         await update(kind, id, fields);
         return undefined;
       });

@@ -129,10 +129,11 @@ export async function executeItems<T>(
     iterator = source[Symbol.asyncIterator]?.() ?? source[Symbol.iterator]();
     for (let index = 0; !failure; index += 1) {
       const next = await Promise.race([
-        ask(iterator),
+        // First, since the source itself may abort.
         new Promise<undefined>((resolve) => {
           halt = resolve as () => void;
         }),
+        ask(iterator),
       ]);
       if (failure || !isOpen) break;
       perform(next?.value as T, index);

@@ -3,7 +3,7 @@ import { toMilliseconds } from './helpers.js';
 import type { Page, PageQuery } from './store.js';
 
 /** Where a record stands in a list: lists are ordered by time of creation, then by id. */
-export interface Position {
+interface Position {
   createdAt: number;
   id: string;
 }

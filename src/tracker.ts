@@ -150,7 +150,7 @@ export class RunTracker {
 
   /** Ends a step as skipped; the reason becomes its output, as `{ reason }`. */
   skipStep(id: string, reason?: string): Promise<void> {
-    return this.#engine.end('step', id, 'skip', reason && { reason });
+    return this.#engine.end('step', id, 'skip', reason ? { reason } : null);
   }
 
   /**

@@ -89,6 +89,36 @@ for (const [name, options] of Object.entries(STORES)) {
       expect(store.runs.get('r1')).toMatchObject(run);
     });
 
+    it('what is counted while a run is stored at last is counted, too', async () => {
+      const store = mapStore(options);
+      let isFirst = true;
+      const flaky = intercept(store, async ({ method }, proceed) => {
+        for (let tick = 0; tick < 10; tick += 1) await null;
+        const answer = await proceed();
+        if (method === 'insertRun' && isFirst) {
+          isFirst = false;
+          throw new Error('the answer is lost');
+        }
+        return answer;
+      });
+      const { tracker } = testTracker({ store: flaky, bestEffort: true });
+      const later: Promise<void>[] = [];
+      await tracker.executeRun(sync, async (runId) => {
+        await tracker.incrementRunOutput(runId, { n: 5 });
+        later.push(
+          (async () => {
+            for (let count = 0; count < 40; count += 1) {
+              for (let tick = 0; tick < 3; tick += 1) await null;
+              later.push(tracker.incrementRunOutput(runId, { n: 1 }));
+            }
+          })(),
+        );
+      });
+      await later[0];
+      await Promise.all(later);
+      expect(store.runs.get('r1')).toMatchObject({ status: 'completed', output: { n: 45 } });
+    });
+
     it('another record with the same id is left alone, and that is reported', async () => {
       const store = mapStore(options);
       const { tracker, reports, clock } = testTracker({ store, bestEffort: true });

@@ -244,3 +244,12 @@ function mapOf(store: RunStore): RunStore {
     incrementRunOutput: (id, increments, at) => store.incrementRunOutput(id, increments, at),
   };
 }
+
+it('thousands of counters go up at once', async () => {
+  const store = new MemoryStore();
+  const { tracker } = testTracker({ store });
+  const runId = await tracker.createRun({ runType: 'sync', trigger: 'cron' });
+  const increments = Object.fromEntries(Array.from({ length: 20_000 }, (_, key) => [`k${key}`, 1]));
+  await tracker.incrementRunOutput(runId, increments);
+  expect((await store.getRun(runId))?.output).toEqual(increments);
+});

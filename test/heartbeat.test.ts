@@ -66,6 +66,21 @@ for (const [name, openStore] of Object.entries(STORES)) {
       await step;
     });
 
+    it('of a step goes on while its run is still pending, and finds that cancelled', async () => {
+      const store = openStore();
+      const { tracker, fn } = open(store);
+      await tracker.createRun(RUN);
+      const began = Date.now();
+      const step = tracker
+        .executeStep('r1', STEP, fn, { heartbeatMs: 1000 })
+        .catch((error: unknown) => error);
+      await vi.advanceTimersByTimeAsync(3000);
+      expect(store.steps.get('s1')?.updatedAt.getTime()).toBe(began + 3000);
+      await new RunTracker({ store }).cancelRun('r1');
+      await vi.advanceTimersByTimeAsync(1000);
+      expect(await step).toMatchObject({ name: 'AbortError' });
+    });
+
     it('loses no count, and lets none be lost', async () => {
       const store = openStore();
       const { tracker, work, fn } = open(store);

@@ -2006,3 +2006,14 @@ describe('whatever happens', () => {
     }
   });
 });
+
+it('a source that itself aborts, and then never answers, is not waited for', async () => {
+  const controller = new AbortController();
+  async function* source() {
+    yield 1;
+    controller.abort('stop');
+    await new Promise(() => {});
+  }
+  const { execute } = anImport();
+  await expect(execute(source(), () => {}, { signal: controller.signal })).rejects.toBe('stop');
+});

@@ -782,6 +782,21 @@ describe('retry', () => {
     }
   });
 
+  it('is given up when somebody else has cancelled the record', async () => {
+    for (const open of Object.values(STORES)) {
+      const store = open();
+      const { tracker, reports } = testTracker({ store });
+      const work = vi.fn(async (id: string) => {
+        await testTracker({ store }).tracker.cancelStep(id, 'by hand');
+        throw new Error('failed');
+      });
+      const retry = { maxAttempts: 3, delayMs: 0 };
+      await expect(tracker.executeStep(null, STEP, work, { retry })).rejects.toThrow('failed');
+      expect(work).toHaveBeenCalledTimes(1);
+      expect(reports).toMatchObject([{ error: { code: 'invalid_transition' } }]);
+    }
+  });
+
   it('lets go of the signal after each delay', async () => {
     const { signal } = new AbortController();
     const listeners = new Set<unknown>();
