@@ -22,7 +22,7 @@ describe('the manifest', () => {
   it('names the types of every entry point before its code, and no other condition', () => {
     const { './package.json': itself, ...entries } = manifest.exports;
     expect(itself).toBe('./package.json');
-    expect(Object.keys(entries)).toEqual(expect.arrayContaining(['.', './memory']));
+    expect(Object.keys(entries)).toEqual(expect.arrayContaining(['.', './memory', './testing']));
     for (const [entry, target] of Object.entries<Record<string, string>>(entries)) {
       const name = entry === '.' ? 'index' : entry.slice(2);
       expect(Object.entries(target)).toEqual([

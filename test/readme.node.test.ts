@@ -16,6 +16,11 @@ const PREAMBLES = {
   tables: '',
   store: '',
   'conditional-store': '',
+  testing: `
+    import type { Database } from './store.js';
+    const { db } = globalThis as unknown as { db: Database };
+    export const cases: [string, () => Promise<void>][] = [];
+    const test = (name: string, run: () => Promise<void>) => cases.push([name, run]);`,
   tracker: `
     import type { Database } from './store.js';
     const { db } = globalThis as unknown as { db: Database };
@@ -125,6 +130,12 @@ describe('the code in the README', () => {
       await expect(code.load(name)).resolves.toBeDefined();
     },
   );
+
+  it('opens a store that passes every case', async () => {
+    const { cases } = await code.load<{ cases: [string, () => Promise<void>][] }>('testing');
+    expect(cases.length).toBeGreaterThan(100);
+    for (const [name, run] of cases) await expect(run(), name).resolves.toBeUndefined();
+  }, 120_000);
 
   it('prints on the first screen what is written below it', async () => {
     const index = blocks.findIndex(({ name }) => name === 'first-screen');

@@ -11,6 +11,7 @@ import {
   RunTracker,
 } from '@systemoperator/runs';
 import { MemoryStore } from '@systemoperator/runs/memory';
+import { storeCases } from '@systemoperator/runs/testing';
 
 /** Uses the package as an application would; rejects at the first surprise, else tells the runtime. */
 export async function smoke() {
@@ -20,6 +21,7 @@ export async function smoke() {
   await useOptions(memory);
   await useOptions(plainStore());
   useHelpers();
+  for (const { run } of storeCases(() => new MemoryStore())) await run();
   return runtime();
 }
 
