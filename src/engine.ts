@@ -481,7 +481,12 @@ export function createEngine(options: RunTrackerOptions): Engine {
       if (!(kind === 'call' ? heldRow(kind, id) : isPlain(kind, id))) {
         const fields = Object.assign(fieldsAfter(kind, operation, startedAt, clock()), result);
         const conditions = kind === 'run' && result.output ? RUNNING_MERGED : RUNNING;
-        isStored = isMatch(await update(kind, id, fields, conditions));
+        // An increment that is under way must not overwrite the run's output.
+        const answer =
+          kind === 'run' && turns.size > 0
+            ? takeTurn(turns, kind + id, () => update(kind, id, fields, conditions))
+            : update(kind, id, fields, conditions);
+        isStored = isMatch(await answer);
       }
       if (!isStored) await move(kind, id, operation, result, work);
     } catch (error) {

@@ -100,9 +100,6 @@ export function checkOptions(where: string, options: object, kind: string = wher
     if (value === undefined) continue;
     const [places, least] = OPTIONS[name] ?? [''];
     if (!places.includes(where)) throw invalidArgument(operation, name, 'left out', value);
-    if (name === 'signal' && !value?.addEventListener) {
-      throw invalidArgument(operation, name, 'an AbortSignal', value);
-    }
     if (least === undefined || (name === 'delayMs' && typeof value === 'function')) continue;
     // No timer waits longer than this (HTML, timers: the delay is a signed 32-bit integer).
     if (typeof value === 'number' && value >= least && value < 2 ** 31) continue;

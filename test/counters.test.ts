@@ -234,3 +234,23 @@ it('a finish without an output writes none', async () => {
     expect(Object.keys(calls.at(-1)?.args[1] ?? {})).not.toContain('output');
   }
 });
+
+it('what a run ends with is not overwritten by an increment that is under way', async () => {
+  for (const options of [{}, { conditional: true }, { conditional: true, counters: true }]) {
+    const store = mapStore(options);
+    const slow = intercept(store, async ({ method }, proceed) => {
+      for (let tick = 0; method === 'getRun' && tick < 20; tick += 1) await null;
+      return proceed();
+    });
+    const { tracker } = testTracker({ store: slow });
+    let counting: Promise<void> | undefined;
+    const work = (id: string) => {
+      counting = tracker.incrementRunOutput(id, { fetched: 1 });
+      return 'done';
+    };
+    const run = { id: 'r1', runType: 'sync', trigger: 'cron' } as const;
+    await tracker.executeRun(run, work, { output: () => ({ fetched: 100 }) });
+    await counting;
+    expect(store.runs.get('r1')?.output).toEqual({ fetched: 100 });
+  }
+});

@@ -1659,9 +1659,6 @@ describe('invalid arguments', () => {
       'total',
       value,
     ]),
-    ['signal', new AbortController()],
-    ['signal', {}],
-    ['signal', null],
     ...['retry', 'timeoutMs', 'heartbeatMs', 'output', 'concurency', 'maxAttempts', 'delayMs'].map(
       (name): [string, unknown] => [name, 1],
     ),
