@@ -196,6 +196,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
     // A status changes twice at most: a store that refuses more often contradicts itself.
     const maxTries = 5;
     for (let tries = 0; tries < maxTries; tries += 1) {
+      // As `read` does, without a promise more on the way of every end.
       const row = heldRow(kind, id) ?? (await get(kind, id));
       if (!row) throw notFound(operation, kind, id);
       const { status, error } = row;

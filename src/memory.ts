@@ -1,5 +1,5 @@
-import { calculateDuration, mergeOutputIncrements } from './helpers.js';
-import { isOpen } from './lifecycle.js';
+import { mergeOutputIncrements } from './helpers.js';
+import { fieldsAfter, isOpen } from './lifecycle.js';
 import { type PageRequest, readQuery, toPage } from './pages.js';
 import type { Row, RowConditions } from './rows.js';
 import type {
@@ -15,7 +15,7 @@ import type {
   UpdateConditions,
   UpdateRunConditions,
 } from './store.js';
-import type { Call, CallStatus, Run, Step, StepLink, StepStatus } from './types.js';
+import type { Call, CallStatus, RecordKind, Run, Step, StepLink, StepStatus } from './types.js';
 
 /**
  * Keeps runs, steps, calls and links in memory: for tests, for examples, and for
@@ -117,10 +117,11 @@ export class MemoryStore implements RunStore, StepLinkStore, RunReader {
     const moving = steps.filter((step) => step.updatedAt >= before || called.has(step.id));
     const movingRuns = new Set(moving.map((step) => step.runId));
     const isStale = (row: Run | Step) => row.status === 'running' && row.updatedAt < before;
-    const close = <R extends Run | Step | Call>(rows: R[]): string[] => {
+    const close = <R extends Run | Step | Call>(kind: RecordKind, rows: R[]): string[] => {
       const oldest = rows.sort((a, b) => Number(a.createdAt) - Number(b.createdAt));
       return oldest.slice(0, limit).map((row) => {
-        Object.assign(row, endOf(row, error, now));
+        const startedAt = 'startedAt' in row ? row.startedAt : row.createdAt;
+        Object.assign(row, fieldsAfter(kind, 'fail', startedAt, now.getTime()), { error });
         return row.id;
       });
     };
@@ -134,7 +135,11 @@ export class MemoryStore implements RunStore, StepLinkStore, RunReader {
       const isGone = !step || !isOpen(step.status) || stale.has(stepId);
       return status === 'running' && createdAt < before && isGone;
     });
-    return { runs: close(staleRuns), steps: close(staleSteps), calls: close(staleCalls) };
+    return {
+      runs: close('run', staleRuns),
+      steps: close('step', staleSteps),
+      calls: close('call', staleCalls),
+    };
   }
 
   async listRuns(query: RunQuery = {}): Promise<Page<Run>> {
@@ -179,17 +184,6 @@ export class MemoryStore implements RunStore, StepLinkStore, RunReader {
       (row) => isWanted(row.stepId, stepId) && this.#steps.get(row.stepId)?.runId === runId,
     );
   }
-}
-
-/** What a sweep stores of a record that it ends. */
-function endOf(row: Run | Step | Call, error: string, now: Date): object {
-  if ('stepId' in row) {
-    return { error, status: 'error', durationMs: calculateDuration(row.createdAt, now) };
-  }
-  const at = new Date(now);
-  const durationMs = calculateDuration(row.startedAt, now);
-  const end = { error, status: 'failed', durationMs, completedAt: at, updatedAt: at };
-  return 'runType' in row ? { ...end, currentStep: null } : end;
 }
 
 function isWanted<V>(value: V, wanted: V | readonly V[] | undefined): boolean {

@@ -2,7 +2,7 @@ import type { AnyOptions, ExecuteContext } from './options.js';
 import type { Row } from './rows.js';
 import type { RecordKind } from './types.js';
 
-/** Says that the work of a record goes on; resolves to the status of one that is not running. */
+/** Says that the work of a record goes on; resolves to the status of one that has ended. */
 export type Beat = (kind: RecordKind, id: string) => Promise<string | undefined>;
 
 /** The work of one attempt, watched over as its options say. */
@@ -13,7 +13,7 @@ export interface Supervision<T> extends Pick<AnyOptions<T>, 'output'> {
   attempt?: number | undefined;
   /** How far the work is when the attempt rejects. */
   work: 'not_started' | 'failed';
-  /** Whether the work was asked to stop before it settled, by something else than its timeout. */
+  /** Whether the work was asked to stop, by something else than its timeout, or somebody else had ended its record. */
   isCancelled?: boolean;
   /** What the work was told when somebody had cancelled its very record. */
   cancellation?: unknown;
