@@ -1,7 +1,7 @@
 import { type AnyOptions, checkOptions } from './options.js';
-import type { Report } from './report.js';
 import type { Row } from './rows.js';
 import { type Beat, type Supervision, supervise } from './supervision.js';
+import type { Report } from './tracking-errors.js';
 import type { RecordKind } from './types.js';
 
 interface AttemptParams {

@@ -1,7 +1,7 @@
 import { describeError } from './errors.js';
 import { isNothing } from './helpers.js';
 import { preparePayload } from './payload.js';
-import { type Operation, type Report, workAt } from './report.js';
+import { type Operation, type Report, workAt } from './tracking-errors.js';
 import type { Payload, RecordKind } from './types.js';
 
 /** What `redact` is told about the value that it sees. */

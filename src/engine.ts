@@ -15,10 +15,10 @@ import {
 import type { AnyOptions } from './options.js';
 import { cleanName, cleanText } from './payload.js';
 import { type CreateParams, newLink, newRecord, required } from './records.js';
-import { reportTo, type Work } from './report.js';
 import type { Row, RowConditions, RowFields } from './rows.js';
 import type { Supervision } from './supervision.js';
 import type { RunTrackerOptions } from './tracker.js';
+import { reportTo, type Work } from './tracking-errors.js';
 import { type Batch, type Turns, takeTurn } from './turns.js';
 import type { LinkStepParams, RecordKind, StepLink, StepProgress } from './types.js';
 

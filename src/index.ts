@@ -25,7 +25,6 @@ export type {
   ExecuteStepOptions,
   RetryOptions,
 } from './options.js';
-export type { OnTrackingError, TrackingErrorInfo, Work } from './report.js';
 export type {
   Page,
   PageQuery,
@@ -41,6 +40,7 @@ export type {
   UpdateRunConditions,
 } from './store.js';
 export { RunTracker, type RunTrackerOptions } from './tracker.js';
+export type { OnTrackingError, TrackingErrorInfo, Work } from './tracking-errors.js';
 export type {
   ActorType,
   Call,

@@ -7,8 +7,8 @@ import type {
   ExecuteRunOptions,
   ExecuteStepOptions,
 } from './options.js';
-import type { OnTrackingError } from './report.js';
 import type { RunStore, StepLinkStore } from './store.js';
+import type { OnTrackingError } from './tracking-errors.js';
 import type {
   CreateCallParams,
   CreateRunParams,
