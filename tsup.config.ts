@@ -1,7 +1,17 @@
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/memory.ts', 'src/testing.ts'],
+  entry: {
+    index: 'src/index.ts',
+    memory: 'src/memory.ts',
+    testing: 'src/testing.ts',
+    sqlite: 'src/sql/sqlite.ts',
+    d1: 'src/sql/d1.ts',
+    'durable-object': 'src/sql/durable-object.ts',
+    postgres: 'src/sql/postgres.ts',
+    viewer: 'src/viewer.ts',
+    report: 'src/report.ts',
+  },
   format: 'esm',
   target: 'es2022',
   platform: 'neutral',
@@ -9,4 +19,9 @@ export default defineConfig({
   sourcemap: true,
   dts: true,
   clean: true,
+  // For the viewer, whose components become strings; preact is bundled.
+  esbuildOptions(options) {
+    options.jsx = 'automatic';
+    options.jsxImportSource = 'preact';
+  },
 });

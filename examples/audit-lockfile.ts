@@ -1,11 +1,13 @@
 /**
  * Audits what npm installed, as a tracked run, and prints what was recorded.
  *
- *     node examples/audit-lockfile.ts [lock file] [catalogue folder]
+ *     node examples/audit-lockfile.ts [lock file] [folder]
+ *     node examples/audit-lockfile.ts --list [folder]       lists the audits so far
  *
  * The lock file is by default the one that npm keeps of what it installed here,
- * `node_modules/.package-lock.json`. The catalogue folder, by default `.audit`,
- * keeps what the last audit of each lock file found, for the next to compare with.
+ * `node_modules/.package-lock.json`. The folder, by default `.audit`, keeps what the
+ * last audit of each lock file found, for the next to compare with, and in `runs.db`,
+ * a SQLite file, the record of every audit.
  *
  * Ctrl-C stops it: the run is then cancelled, with all that was counted so far.
  * Pressed once more, it ends the program at once.
@@ -14,8 +16,11 @@ import { hash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { RunTracker } from '@systemoperator/runs';
-import { ListingStore, printRun } from './print-run.ts';
+import { DatabaseSync } from 'node:sqlite';
+import { parseArgs } from 'node:util';
+import { getRunSummary, RunTracker } from '@systemoperator/runs';
+import { formatRunTree, loadRunTrace } from '@systemoperator/runs/report';
+import { SqliteStore } from '@systemoperator/runs/sqlite';
 
 /** What a lock file says about a package, as far as the audit needs it. */
 interface Package {
@@ -31,25 +36,59 @@ interface Package {
 type Packages = Map<string, Package>;
 
 const root = join(import.meta.dirname, '..');
+const { values, positionals } = parseArgs({
+  options: { list: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const paths = positionals.map((path) => resolve(path));
+if (values.list) paths.unshift('');
 const [lockfile = join(root, 'node_modules/.package-lock.json'), folder = join(root, '.audit')] =
-  process.argv.slice(2).map((path) => resolve(path));
+  paths;
 const catalogue = join(folder, `${hash('sha256', lockfile).slice(0, 16)}.json`);
 
-const store = new ListingStore();
-const tracker = new RunTracker({ store, linkStore: store });
+await mkdir(folder, { recursive: true });
+const database = new DatabaseSync(join(folder, 'runs.db'));
+const store = new SqliteStore(database);
+await store.migrate();
 const runId = randomUUID();
+let count = 0;
+const tracker = new RunTracker({
+  store,
+  linkStore: store,
+  // In order, so that what begins within one millisecond is listed as it began.
+  generateId: () => `${runId}-${String(++count).padStart(6, '0')}`,
+});
 
 const controller = new AbortController();
 const { signal } = controller;
 // Once: with no listener left, the next Ctrl-C does what it always does.
 process.once('SIGINT', () => controller.abort(new Error('stopped by Ctrl-C')));
 
-// Why an audit failed is read from its record, like everything else.
-await audit().catch(() => {});
-await printRun(store, runId);
-const run = await store.getRun(runId);
-// 130 is what shells expect of a program that Ctrl-C has stopped.
-process.exitCode = run?.status === 'completed' ? 0 : run?.status === 'cancelled' ? 130 : 1;
+if (values.list) {
+  await listAudits();
+} else {
+  // Whatever an audit that was killed has left open.
+  await tracker.failStale({ olderThanMs: 3_600_000 });
+  // Why an audit failed is read from its record, like everything else.
+  await audit().catch(() => {});
+  const trace = await loadRunTrace(store, runId);
+  console.log(formatRunTree(trace, { width: process.stdout.columns }));
+  const { status } = trace.run;
+  // 130 is what shells expect of a program that Ctrl-C has stopped.
+  process.exitCode = status === 'completed' ? 0 : status === 'cancelled' ? 130 : 1;
+}
+database.close();
+
+/** Prints one line for each of the last audits, newest first. */
+async function listAudits(): Promise<void> {
+  const { items } = await store.listRuns({ runType: 'audit_lockfile' });
+  for (const run of items) {
+    const counters = Object.entries(run.output ?? {}).map(([name, count]) => `${name} ${count}`);
+    const line = `${run.createdAt.toISOString()}  ${getRunSummary(run)}  ${counters.join(' · ')}`;
+    console.log(line.trimEnd());
+  }
+  if (items.length === 0) console.log('no runs yet');
+}
 
 async function audit(): Promise<void> {
   const input = { lockfile, catalogue };
@@ -162,7 +201,6 @@ async function saveCatalogue(packages: Packages): Promise<void> {
     await tracker.executeCall(stepId, params, async () => {
       const content = { lockfileVersion: 3, packages: Object.fromEntries(packages) };
       const unfinished = `${catalogue}.${runId}.tmp`;
-      await mkdir(folder, { recursive: true });
       await writeFile(unfinished, JSON.stringify(content, null, 2));
       // In one move, so that nothing ever finds half a catalogue.
       await rename(unfinished, catalogue);

@@ -5,6 +5,7 @@ import { generateUuid } from './generate-id.js';
 import { type Counts, isNothing, mergeOutputIncrements, toMilliseconds } from './helpers.js';
 import { type ExecuteItemsOptions, executeItems, type ItemsResult } from './items.js';
 import {
+  abandonedSince,
   type EndOperation,
   fieldsAfter,
   isAbandoned,
@@ -16,8 +17,9 @@ import type { AnyOptions } from './options.js';
 import { cleanName, cleanText } from './payload.js';
 import { type CreateParams, newLink, newRecord, required } from './records.js';
 import type { Row, RowConditions, RowFields } from './rows.js';
+import type { StaleIds } from './store.js';
 import type { Supervision } from './supervision.js';
-import type { RunTrackerOptions } from './tracker.js';
+import type { FailStaleOptions, RunTrackerOptions } from './tracker.js';
 import { reportTo, type Work } from './tracking-errors.js';
 import { type Batch, type Turns, takeTurn } from './turns.js';
 import type { LinkStepParams, RecordKind, StepLink, StepProgress } from './types.js';
@@ -55,6 +57,7 @@ export interface Engine {
   ): Promise<ItemsResult>;
   linkStep(stepId: string, params: LinkStepParams): Promise<string | null>;
   getStepLinks(stepId: string): Promise<StepLink[]>;
+  failStale(options: FailStaleOptions): Promise<StaleIds>;
 }
 
 /**
@@ -550,6 +553,21 @@ export function createEngine(options: RunTrackerOptions): Engine {
     return linkStore ? linkStore.getStepLinks(stepId) : [];
   }
 
+  async function failStale({ olderThanMs, limit = 1000 }: FailStaleOptions): Promise<StaleIds> {
+    const operation = 'fail stale records';
+    for (const [name, value] of Object.entries({ olderThanMs, limit })) {
+      if (!(Number.isSafeInteger(value) && value > 0)) {
+        throw invalidArgument(operation, name, 'a whole number from 1', value);
+      }
+    }
+    if (!conditional || !store.closeStale) {
+      throw new RunsError('unsupported', `Cannot ${operation}: the store has no closeStale`);
+    }
+    const now = new Date(clock());
+    const before = new Date(Math.max(0, Number(now) - olderThanMs));
+    return store.closeStale({ before, error: abandonedSince(before), now, limit });
+  }
+
   return {
     create,
     start,
@@ -567,5 +585,6 @@ export function createEngine(options: RunTrackerOptions): Engine {
     },
     linkStep,
     getStepLinks,
+    failStale,
   };
 }

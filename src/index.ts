@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export type { Redact, RedactInfo } from './capture.js';
+export type { DeleteRunsOptions } from './deletion.js';
 export { RunsError, type RunsErrorCode } from './errors.js';
 export {
   calculateDuration,
@@ -39,7 +40,7 @@ export type {
   UpdateConditions,
   UpdateRunConditions,
 } from './store.js';
-export { RunTracker, type RunTrackerOptions } from './tracker.js';
+export { type FailStaleOptions, RunTracker, type RunTrackerOptions } from './tracker.js';
 export type { OnTrackingError, TrackingErrorInfo, Work } from './tracking-errors.js';
 export type {
   ActorType,

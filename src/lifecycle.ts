@@ -37,6 +37,11 @@ export function isOpen(status: Status): boolean {
   return status === 'pending' || status === 'running';
 }
 
+/** The error of a record that the sweep ends. */
+export function abandonedSince(time: Date): string {
+  return `abandoned: no update since ${time.toISOString()}`;
+}
+
 const ABANDONED = /^abandoned: no update since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /**

@@ -1,3 +1,4 @@
+import { type DeleteRunsOptions, readDeletion } from './deletion.js';
 import { mergeOutputIncrements } from './helpers.js';
 import { fieldsAfter, isOpen } from './lifecycle.js';
 import { type PageRequest, readQuery, toPage } from './pages.js';
@@ -140,6 +141,39 @@ export class MemoryStore implements RunStore, StepLinkStore, RunReader {
       steps: close('step', staleSteps),
       calls: close('call', staleCalls),
     };
+  }
+
+  /**
+   * Deletes runs that ended before a time, with their steps, calls and links, and
+   * ended steps that stood alone. Resolves to the number of runs deleted.
+   *
+   * @throws {RunsError} `invalid_argument` for a time or a limit that makes no sense
+   */
+  async deleteRuns(options: DeleteRunsOptions): Promise<number> {
+    const { completedBefore, limit } = readDeletion(options);
+    const findEnded = <R extends Run | Step>(rows: Map<string, R>): string[] => {
+      const hasEnded = ({ status, completedAt }: R) =>
+        !isOpen(status) && completedAt && completedAt < completedBefore;
+      return [...rows.values()]
+        .filter((row) => hasEnded(row) && !('runId' in row && row.runId))
+        .sort((a, b) => Number(a.completedAt) - Number(b.completedAt))
+        .slice(0, limit)
+        .map(({ id }) => id);
+    };
+    const runIds = new Set(findEnded(this.#runs));
+    const stepIds = new Set(findEnded(this.#steps));
+    for (const { id, runId } of this.#steps.values()) {
+      if (runId && runIds.has(runId)) stepIds.add(id);
+    }
+    for (const rows of [this.#calls, this.#links]) {
+      for (const { id, stepId } of rows.values()) if (stepIds.has(stepId)) rows.delete(id);
+    }
+    for (const id of stepIds) {
+      this.#steps.delete(id);
+      this.#linkIds.delete(id);
+    }
+    for (const id of runIds) this.#runs.delete(id);
+    return runIds.size;
   }
 
   async listRuns(query: RunQuery = {}): Promise<Page<Run>> {

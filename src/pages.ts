@@ -16,7 +16,7 @@ export interface PageRequest {
 }
 
 /** How much payload a page holds at most, about, in characters of JSON. */
-const MAX_PAGE_SIZE = 4_000_000;
+export const MAX_PAGE_SIZE = 4_000_000;
 
 const RUN_STATUSES = ['pending', 'running', 'completed', 'failed', 'cancelled'];
 const TRIGGERS = ['cron', 'user', 'webhook', 'chat', 'agent', 'manual', 'system'];

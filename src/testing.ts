@@ -6,6 +6,7 @@ import { listCases } from './testing/list-cases.js';
 import { payloadCases } from './testing/payload-cases.js';
 import { recordCases } from './testing/record-cases.js';
 import { type StoreCase, type StoreUnderTest, toStoreCase } from './testing/store-case.js';
+import { sweepCases } from './testing/sweep-cases.js';
 
 export { type StoreCase, StoreCaseError, type StoreUnderTest } from './testing/store-case.js';
 
@@ -16,6 +17,7 @@ const CASES = [
   ...counterCases,
   ...linkCases,
   ...listCases,
+  ...sweepCases,
   ...jobCases,
 ];
 
@@ -23,7 +25,7 @@ const CASES = [
  * The cases that a store must pass, for whatever test runner, on whatever runtime.
  *
  * A case whose ability the store does not have (conditional updates, counters,
- * links, lists) passes. What fails rejects with a {@link StoreCaseError}. Ids
+ * links, lists, sweeps) passes. What fails rejects with a {@link StoreCaseError}. Ids
  * are UUIDs, and a record is inserted after those it points to, so that columns
  * of that type and foreign keys are welcome, and so are columns of your own.
  *

@@ -7,7 +7,7 @@ import type {
   ExecuteRunOptions,
   ExecuteStepOptions,
 } from './options.js';
-import type { RunStore, StepLinkStore } from './store.js';
+import type { RunStore, StaleIds, StepLinkStore } from './store.js';
 import type { OnTrackingError } from './tracking-errors.js';
 import type {
   CreateCallParams,
@@ -48,6 +48,14 @@ export interface RunTrackerOptions {
   maxPayloadBytes?: number | undefined;
   /** The clock. @default () => new Date() */
   now?: (() => Date) | undefined;
+}
+
+/** Which records a sweep ends. */
+export interface FailStaleOptions {
+  /** How long a record has not moved, in milliseconds: several heartbeats, and longer than any silent piece of work. */
+  olderThanMs: number;
+  /** How many runs, steps and calls at most, of each. @default 1000 */
+  limit?: number | undefined;
 }
 
 /**
@@ -286,5 +294,23 @@ export class RunTracker {
     options?: ExecuteItemsOptions,
   ): Promise<ItemsResult> {
     return this.#engine.executeItems(stepId, items, fn, options);
+  }
+
+  /**
+   * Ends what is still `running` and has not moved for a while, most likely because
+   * its process died: runs and steps as `failed`, calls as `error`, each with the
+   * error `abandoned: no update since …`. Resolves to the ids of what it ended.
+   *
+   * A run has moved when it or one of its steps was updated, or a call was created in
+   * it; a step, when it was updated or a call was created in it; a call goes on while
+   * its step does. Pending records are left alone, and nothing is run again. Whoever
+   * did the work may still end such a record, once. May be called by several processes
+   * at once.
+   *
+   * @throws {RunsError} `unsupported` for a store without `closeStale` and conditional updates,
+   * `invalid_argument` for a time or a limit that makes no sense
+   */
+  failStale(options: FailStaleOptions): Promise<StaleIds> {
+    return this.#engine.failStale(options);
   }
 }

@@ -67,8 +67,31 @@ interface Result {
   /** The signal that killed it, if one did. */
   killedBy: NodeJS.Signals | null;
   output: string;
-  /** What is printed of a step or a call: its line, without the duration. */
+  /**
+   * What is printed of a record: its name and status, and what stands below it, but
+   * for links. Without the mark, the duration and the bars.
+   */
   line: (name: string) => string | undefined;
+  /** Whether a text is printed, wherever its lines are broken. */
+  says: (text: string) => boolean;
+}
+
+/** The line of a run, a step or a call: its mark, name and status, and what follows. */
+const RECORD = /^ *[○●✔✖⊘↷] (?<name>\S.*?) {2,}(?<status>[a-z]+)(?: {2}.*)?$/;
+
+function readLine(output: string, name: string): string | undefined {
+  const lines = output.split('\n');
+  const index = lines.findIndex((line) => RECORD.exec(line)?.groups?.name === name);
+  if (index < 0) return undefined;
+  const below = lines.slice(index + 1);
+  const end = below.findIndex((line) => RECORD.test(line));
+  const details = below.slice(0, end < 0 ? undefined : end);
+  const words = [name, RECORD.exec(lines[index] ?? '')?.groups?.status];
+  words.push(...details.filter((line) => !/^ +(→|…)/.test(line)));
+  return words
+    .join(' ')
+    .replace(/[\s█░]+/g, ' ')
+    .trim();
 }
 
 /** @param marker a line of its output that it is sent a SIGINT for, as Ctrl-C does */
@@ -78,12 +101,12 @@ function run(args: string[], marker?: RegExp): Promise<Result> {
     const options = { cwd: tmpdir(), timeout: 20_000, killSignal: 'SIGKILL' } as const;
     const child = execFile(process.execPath, args, options, (_, stdout, stderr) => {
       const output = stdout + stderr;
-      const lines = output.split('\n').map((line) => line.trim().replace(/ +\d[\d.]*m?s\b/, ''));
       resolve({
         exitCode: child.exitCode,
         killedBy: child.signalCode,
         output,
-        line: (name) => lines.find((line) => line.startsWith(`${name} `))?.replace(/ +/g, ' '),
+        line: (name) => readLine(output, name),
+        says: (text) => output.replace(/\s/g, '').includes(text.replace(/\s/g, '')),
       });
     });
     child.stdout?.on('data', (chunk: string) => {
@@ -111,6 +134,11 @@ async function auditReading(read: string, marker?: RegExp): Promise<Result> {
   await write(preload, replace);
   const url = pathToFileURL(preload).href;
   return run(['--import', url, program(), join(project, 'package-lock.json'), catalogues], marker);
+}
+
+/** The catalogues that were saved. */
+async function saved(folder = catalogues): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.endsWith('.json'));
 }
 
 const counters = (output: string) => output.match(/fetched.*/)?.[0];
@@ -146,18 +174,21 @@ describe('a project with one package of each kind', () => {
     const { exitCode, output, line } = await audit();
 
     expect(exitCode).toBe(0);
-    expect(output).toMatch(/^audit_lockfile completed in \d+ms\n/);
+    expect(output).toMatch(/^✔ audit_lockfile +completed +[\d.]+m?s /);
     expect(counters(output)).toBe('fetched 10 · inserted 10 · updated 0 · unchanged 0 · removed 0');
     expect(line('read_lockfile')).toBe('read_lockfile completed');
     expect(line('fs read')).toMatch(/^fs read success characters \d+$/);
     expect(line('json parse')).toBe('json parse success packages 10');
     // Neither the text nor the packages that were parsed from it.
-    expect(output).toMatch(
-      / read_lockfile .*\n +fs read .*\n +json parse .*\n {2}compare_catalogue /,
-    );
+    expect(output.match(/(?<=^ +✔ )\w+( \w+)?(?= )/gm)?.slice(0, 4)).toEqual([
+      'read_lockfile',
+      'fs read',
+      'json parse',
+      'compare_catalogue',
+    ]);
     expect(output).not.toContain('sha512-a');
     expect(line('insert_packages')).toBe('insert_packages completed');
-    expect(line('→ package')).toBe('→ package node_modules/plain 1.0.0');
+    expect(output).toContain('      → affected package node_modules/plain (1.0.0)\n');
     expect(line('save_catalogue')).toBe('save_catalogue completed');
     expect(line('fs write')).toBe('fs write success');
   });
@@ -166,7 +197,9 @@ describe('a project with one package of each kind', () => {
     const { exitCode, output, line } = await audit();
 
     expect(exitCode).toBe(0);
-    expect(line('check_installed')).toBe('check_installed completed 10/10, 6 succeeded, 4 failed');
+    expect(line('check_installed')).toMatch(
+      /^check_installed completed 10\/10 · 6 succeeded · 4 failed( |$)/,
+    );
     expect(output).toContain('node_modules/other-platform is not installed (optional)\n');
     expect(output).toContain('node_modules/left-out is not installed (optional)\n');
     expect(output).toContain('node_modules/wrong has version 7.0.1, not 7.0.0\n');
@@ -201,16 +234,16 @@ it('each package that changed is linked to the step that changed it', async () =
   const { output } = await audit();
 
   expect(counters(output)).toBe('fetched 4 · inserted 1 · updated 2 · unchanged 1 · removed 1');
-  expect(output.replace(/ +\S+ +\d+ms$/gm, '')).toContain(
+  expect(output.replace(/ +completed .*$/gm, '')).toContain(
     [
-      '    insert_packages',
-      '      → package node_modules/added 3.0.0',
-      '    update_packages',
-      '      → package node_modules/updated 1.1.0',
-      '      → package node_modules/git 1.0.0',
-      '    remove_packages',
-      '      → package node_modules/removed 1.0.0',
-      '  check_installed',
+      '    ✔ insert_packages',
+      '      → affected package node_modules/added (3.0.0)',
+      '    ✔ update_packages',
+      '      → affected package node_modules/updated (1.1.0)',
+      '      → affected package node_modules/git (1.0.0)',
+      '    ✔ remove_packages',
+      '      → affected package node_modules/removed (1.0.0)',
+      '  ✔ check_installed',
     ].join('\n'),
   );
 });
@@ -221,11 +254,11 @@ it('packages are checked in batches, all of them', async () => {
   await install(Object.fromEntries(paths.slice(0, 110).map((path) => [path, '1.0.0'])));
   const { output, line } = await audit();
 
-  expect(line('check_installed')).toBe(
-    'check_installed completed 120/120, 110 succeeded, 10 failed',
+  expect(line('check_installed')).toMatch(
+    /^check_installed completed 120\/120 · 110 succeeded · 10 failed( |$)/,
   );
-  expect(output).toContain('… and 115 more\n');
-  expect(output).toContain('… and 5 more\n');
+  expect(output).toContain('… and 117 more\n');
+  expect(output).toContain('… and 7 more\n');
 });
 
 it('of very many problems all are counted', async () => {
@@ -233,11 +266,12 @@ it('of very many problems all are counted', async () => {
   await writeLockfile(Object.fromEntries(paths.map((path) => [path, { version: '1.0.0' }])));
   const { output, line } = await audit();
 
-  expect(line('check_installed')).toBe(
-    'check_installed completed 120/120, 0 succeeded, 120 failed',
+  expect(line('check_installed')).toMatch(
+    /^check_installed completed 120\/120 · 0 succeeded · 120 failed( |$)/,
   );
-  expect(output.match(/is not installed\n/g)).toHaveLength(5);
-  expect(output).toMatch(/is not installed\n {4}… and 115 more\n/);
+  // All are counted, a hundred recorded, and a few shown.
+  expect(output.match(/is not installed\n/g)).toHaveLength(3);
+  expect(output).toMatch(/is not installed\n {4}… and 97 more\n/);
 });
 
 it('a lock file that cannot be read is read again, each time in a call of its own', async () => {
@@ -249,8 +283,8 @@ it('a lock file that cannot be read is read again, each time in a call of its ow
 
   expect(exitCode).toBe(0);
   expect(line('fs read')).toBe('fs read error busy 1');
-  expect(line('fs read (attempt 2)')).toBe('fs read (attempt 2) error busy 2');
-  expect(line('fs read (attempt 3)')).toMatch(/^fs read \(attempt 3\) success characters \d+$/);
+  expect(line('fs read · attempt 2')).toBe('fs read · attempt 2 error busy 2');
+  expect(line('fs read · attempt 3')).toMatch(/^fs read · attempt 3 success characters \d+$/);
   expect(line('read_lockfile')).toBe('read_lockfile completed');
 });
 
@@ -281,16 +315,16 @@ describe('Ctrl-C in the middle of the checks', () => {
     const { exitCode, output, line } = await auditReading(read(stall), /checking/);
 
     expect(exitCode).toBe(130);
-    expect(output).toMatch(/^checking\naudit_lockfile cancelled\n/);
+    expect(output).toMatch(/^checking\n⊘ audit_lockfile +cancelled /);
     expect(counters(output)).toBe(
       'fetched 100 · inserted 100 · updated 0 · unchanged 0 · removed 0',
     );
     expect(line('compare_catalogue')).toBe('compare_catalogue completed');
-    expect(line('check_installed')).toBe(
-      'check_installed cancelled 60/100, 59 succeeded, 1 failed: stopped by Ctrl-C',
+    expect(line('check_installed')).toMatch(
+      /^check_installed cancelled stopped by Ctrl-C 60\/100 · 59 succeeded · 1 failed( |$)/,
     );
     expect(output).not.toContain('save_catalogue');
-    expect(await readdir(project)).not.toContain('catalogues');
+    expect(await saved()).toEqual([]);
   });
 
   it('ends the program at once when it is pressed again', async () => {
@@ -308,11 +342,13 @@ describe('Ctrl-C in the middle of the checks', () => {
 it('an installed package whose package.json cannot be read is a failed item', async () => {
   await writeLockfile({ 'node_modules/damaged': { version: '1.0.0' } });
   await write(join(project, 'node_modules/damaged/package.json'), '{');
-  const { exitCode, output, line } = await audit();
+  const { exitCode, line, says } = await audit();
 
   expect(exitCode).toBe(0);
-  expect(line('check_installed')).toBe('check_installed completed 1/1, 0 succeeded, 1 failed');
-  expect(output).toMatch(/node_modules\/damaged\/package\.json is not valid JSON\n/);
+  expect(line('check_installed')).toMatch(
+    /^check_installed completed 1\/1 · 0 succeeded · 1 failed( |$)/,
+  );
+  expect(says('node_modules/damaged/package.json is not valid JSON')).toBe(true);
 });
 
 it('a byte order mark does no harm, as it does none to npm', async () => {
@@ -320,7 +356,9 @@ it('a byte order mark does no harm, as it does none to npm', async () => {
   await write(join(project, 'node_modules/a/package.json'), '\uFEFF{ "version": "1.0.0" }');
   const { line } = await audit();
 
-  expect(line('check_installed')).toBe('check_installed completed 1/1, 1 succeeded, 0 failed');
+  expect(line('check_installed')).toMatch(
+    /^check_installed completed 1\/1 · 1 succeeded · 0 failed( |$)/,
+  );
 });
 
 it('a lock file without packages is audited too', async () => {
@@ -328,7 +366,9 @@ it('a lock file without packages is audited too', async () => {
   const { exitCode, line } = await audit();
 
   expect(exitCode).toBe(0);
-  expect(line('check_installed')).toBe('check_installed completed 0/0, 0 succeeded, 0 failed');
+  expect(line('check_installed')).toMatch(
+    /^check_installed completed 0\/0 · 0 succeeded · 0 failed( |$)/,
+  );
 });
 
 it('by default it audits the lock file inside node_modules of its own checkout', async () => {
@@ -338,8 +378,10 @@ it('by default it audits the lock file inside node_modules of its own checkout',
   const { exitCode, line } = await run([program()]);
 
   expect(exitCode).toBe(0);
-  expect(line('check_installed')).toBe('check_installed completed 1/1, 1 succeeded, 0 failed');
-  expect(await readdir(join(checkout, '.audit'))).toHaveLength(1);
+  expect(line('check_installed')).toMatch(
+    /^check_installed completed 1\/1 · 1 succeeded · 0 failed( |$)/,
+  );
+  expect(await saved(join(checkout, '.audit'))).toHaveLength(1);
 });
 
 it('each lock file has a catalogue of its own', async () => {
@@ -349,7 +391,7 @@ it('each lock file has a catalogue of its own', async () => {
   const { output } = await audit('npm-shrinkwrap.json');
 
   expect(counters(output)).toBe('fetched 1 · inserted 1 · updated 0 · unchanged 0 · removed 0');
-  expect(await readdir(catalogues)).toHaveLength(2);
+  expect(await saved()).toHaveLength(2);
 });
 
 describe('a lock file that cannot be audited', () => {
@@ -362,17 +404,18 @@ describe('a lock file that cannot be audited', () => {
     ['has no objects in it', '{ "lockfileVersion": 3, "packages": { "a": null } }', 'has no valid'],
   ])('fails the run when it %s', async (_, content, message) => {
     await write(join(project, 'package-lock.json'), content);
-    const { exitCode, output, line } = await audit();
+    const { exitCode, output, line, says } = await audit();
 
     expect(exitCode).toBe(1);
-    expect(output.split('\n')[0]).toContain(`audit_lockfile failed: ${project}`);
-    expect(output.split('\n')[0]).toContain(message);
+    expect(output).toMatch(/^✖ audit_lockfile +failed /);
+    expect(line('audit_lockfile')).toContain(message);
+    expect(says(join(project, 'package-lock.json'))).toBe(true);
     expect(line('read_lockfile')).toContain('read_lockfile failed');
     expect(line('fs read')).toContain('fs read success');
     expect(line('json parse')).toContain('json parse error');
     expect(line('json parse')).toContain(message);
     expect(output).not.toMatch(/compare_catalogue|^\s+at /m);
-    expect(await readdir(project)).not.toContain('catalogues');
+    expect(await saved()).toEqual([]);
   });
 
   it('is printed with what caused the error', async () => {
@@ -383,13 +426,15 @@ describe('a lock file that cannot be audited', () => {
   });
 
   it('fails the run when it is missing', async () => {
-    const { exitCode, output, line } = await audit();
+    const { exitCode, output, line, says } = await audit();
 
     expect(exitCode).toBe(1);
-    expect(output).toMatch(/^audit_lockfile failed: ENOENT: no such file.*package-lock\.json'\n/);
+    expect(output).toMatch(/^✖ audit_lockfile +failed /);
+    expect(line('audit_lockfile')).toContain('ENOENT: no such file');
+    expect(says(join(project, 'package-lock.json'))).toBe(true);
     expect(line('read_lockfile')).toContain('read_lockfile failed ENOENT');
     expect(line('fs read')).toContain('fs read error ENOENT');
-    expect(line('fs read (attempt 3)')).toContain('fs read (attempt 3) error ENOENT');
+    expect(line('fs read · attempt 3')).toContain('fs read · attempt 3 error ENOENT');
     expect(output.match(/fs read/g)).toHaveLength(3);
     expect(output).not.toMatch(/json parse|^\s+at /m);
   });
@@ -410,12 +455,13 @@ describe('a lock file that cannot be audited', () => {
 it('a catalogue that cannot be read fails the comparison, and stays', async () => {
   await writeLockfile({ 'node_modules/a': { version: '1.0.0' } });
   await audit();
-  const [name = ''] = await readdir(catalogues);
+  const [name = ''] = await saved();
   await write(join(catalogues, name), 'broken');
-  const { exitCode, output, line } = await audit();
+  const { exitCode, output, line, says } = await audit();
 
   expect(exitCode).toBe(1);
-  expect(output.split('\n')[0]).toContain(`${name} is not valid JSON`);
+  expect(output).toMatch(/^✖ audit_lockfile +failed /);
+  expect(says(`${name} is not valid JSON`)).toBe(true);
   expect(line('read_lockfile')).toBe('read_lockfile completed');
   expect(line('compare_catalogue')).toContain('compare_catalogue failed');
   expect(output).not.toContain('check_installed');
@@ -424,12 +470,46 @@ it('a catalogue that cannot be read fails the comparison, and stays', async () =
 
 it('a catalogue that cannot be saved fails the audit, with all that it had found', async () => {
   await writeLockfile({ 'node_modules/a': { version: '1.0.0' } });
-  await write(catalogues, 'a file where the folder should be');
-  const { exitCode, output, line } = await audit();
+  await audit();
+  const [name = ''] = await saved();
+  await rm(join(catalogues, name));
+  await write(join(catalogues, name, 'file'), 'in a folder where the catalogue should be');
+  const { exitCode, output, line } = await auditReading(`async (path, options) => {
+    return path.endsWith(${JSON.stringify(name)}) ? '{"lockfileVersion":3,"packages":{}}' : readFile(path, options);
+  }`);
 
   expect(exitCode).toBe(1);
   expect(counters(output)).toBe('fetched 1 · inserted 1 · updated 0 · unchanged 0 · removed 0');
-  expect(line('check_installed')).toBe('check_installed completed 1/1, 0 succeeded, 1 failed');
+  expect(line('check_installed')).toMatch(
+    /^check_installed completed 1\/1 · 0 succeeded · 1 failed( |$)/,
+  );
   expect(line('save_catalogue')).toContain('save_catalogue failed');
   expect(line('fs write')).toContain('fs write error');
+});
+
+describe('the list of audits', () => {
+  const list = () => run([program(), '--list', catalogues]);
+
+  it('is empty before the first', async () => {
+    const { exitCode, output } = await list();
+    expect([exitCode, output]).toEqual([0, 'no runs yet\n']);
+  });
+
+  it('shows those of all lock files, newest first, with what they counted or why they failed', async () => {
+    await writeLockfile({ 'node_modules/a': { version: '1.0.0' } });
+    await audit();
+    await write(join(project, 'npm-shrinkwrap.json'), 'broken');
+    await audit('npm-shrinkwrap.json');
+    await audit();
+    const { exitCode, output } = await list();
+
+    expect(exitCode).toBe(0);
+    const lines = output.trim().split('\n');
+    expect(lines).toHaveLength(3);
+    const time = String.raw`\d{4}-\d\d-\d\dT[\d:.]+Z`;
+    const completed = String.raw`^${time}  audit_lockfile completed in \d+ms  fetched 1 ·`;
+    expect(lines[0]).toMatch(new RegExp(`${completed} inserted 0 · updated 0 · unchanged 1`));
+    expect(lines[1]).toMatch(new RegExp(`^${time}  audit_lockfile failed: .*is not valid JSON$`));
+    expect(lines[2]).toMatch(new RegExp(`${completed} inserted 1 · updated 0 · unchanged 0`));
+  });
 });

@@ -1,10 +1,17 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+/** The packages that an entry point takes in when it is built. */
+const BUNDLED: Record<string, string[]> = {
+  './report': ['ansi-regex', 'get-east-asian-width', 'string-width', 'strip-ansi'],
+  './viewer': ['preact', 'preact-render-to-string'],
+};
 
 describe('the manifest', () => {
   it('brings no other package', () => {
@@ -22,7 +29,9 @@ describe('the manifest', () => {
   it('names the types of every entry point before its code, and no other condition', () => {
     const { './package.json': itself, ...entries } = manifest.exports;
     expect(itself).toBe('./package.json');
-    expect(Object.keys(entries)).toEqual(expect.arrayContaining(['.', './memory', './testing']));
+    expect(Object.keys(entries)).toEqual(
+      expect.arrayContaining(['.', './memory', './testing', './sqlite', './postgres']),
+    );
     for (const [entry, target] of Object.entries<Record<string, string>>(entries)) {
       const name = entry === '.' ? 'index' : entry.slice(2);
       expect(Object.entries(target)).toEqual([
@@ -53,10 +62,14 @@ describe('the source', () => {
     });
 
   it('imports nothing but its own files', () => {
-    const imported = files.flatMap((file) => ts.preProcessFile(file.text).importedFiles);
-    const names = imported.map(({ fileName }) => fileName);
-    expect(names).toContain('./types.js');
-    expect(names.filter((name) => !/^\.\.?\//.test(name))).toEqual([]);
+    const imported = files.flatMap((file) =>
+      ts.preProcessFile(file.text).importedFiles.map(({ fileName }) => [file.fileName, fileName]),
+    );
+    expect(imported).toContainEqual(['store.ts', './types.js']);
+    // What is built takes this one package in.
+    expect(imported.filter(([, name = '']) => !/^\.\.?\//.test(name))).toEqual([
+      ['report/text.ts', 'string-width'],
+    ]);
   });
 
   it('uses nothing that only Node has', () => {
@@ -89,4 +102,29 @@ describe('the source', () => {
     }
     return found;
   }
+});
+
+describe('what is built', () => {
+  const entries = Object.keys(manifest.exports).filter((entry) => !entry.endsWith('.json'));
+
+  it.each(entries)('%s imports no other package, and nothing of a runtime', async (entry) => {
+    const file = entry === '.' ? 'index.ts' : `${entry}.ts`;
+    const paths = [join(root, 'src', file), join(root, 'src/sql', file)];
+    const { metafile } = await build({
+      entryPoints: [paths.find((path) => existsSync(path)) ?? file],
+      bundle: true,
+      // As in the real build. What is neither there nor part of every runtime fails it.
+      platform: 'neutral',
+      format: 'esm',
+      metafile: true,
+      write: false,
+      logLevel: 'silent',
+    });
+    const [output] = Object.values(metafile.outputs);
+    expect(output?.imports).toEqual([]);
+    const packages = Object.keys(metafile.inputs).flatMap(
+      (path) => path.match(/(?<=node_modules\/)(@[^/]+\/)?[^/]+/g)?.at(-1) ?? [],
+    );
+    expect([...new Set(packages)].sort()).toEqual(BUNDLED[entry] ?? []);
+  });
 });

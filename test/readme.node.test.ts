@@ -7,12 +7,19 @@ import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import * as core from '../src/index.js';
 import { MemoryStore } from '../src/memory.js';
+import * as report from '../src/report.js';
 import { openPostgres, type Postgres } from './support/postgres.js';
 import { blocks, type Code, compile, readme, readTable, root } from './support/readme.js';
+import { mapStore } from './support/stores.js';
 
 /** Every block of TypeScript in the README, and the code that stands before it when it is run. */
 const PREAMBLES = {
   'first-screen': '',
+  'sqlite-store': `const file = ':memory:';`,
+  'owner-columns': `
+    import type { PostgresClient } from '@systemoperator/runs/postgres';
+    const { $client: pool } = (globalThis as unknown as { db: { $client: PostgresClient } }).db;`,
+  'postgres-adapters': `const connectionString = 'postgres://user:password@localhost/db';`,
   tables: '',
   store: '',
   'conditional-store': '',
@@ -67,11 +74,59 @@ const PREAMBLES = {
     import { stepId, store } from './memory.js';
     import type { Database } from './store.js';
     const { db } = globalThis as unknown as { db: Database };`,
+  lists: `
+    import { RunTracker } from '@systemoperator/runs';
+    import { MemoryStore } from '@systemoperator/runs/memory';
+    const store = new MemoryStore();
+    let time = 0;
+    const tracker = new RunTracker({ store, now: () => new Date(time++) });
+    for (const id of ['sync-1', 'sync-2', 'sync-3']) {
+      await tracker.createRun({ id, runType: 'sync', trigger: 'cron' });
+    }
+    await tracker.createStep('sync-3', { stepType: 'fetch' });
+    await tracker.createStep('sync-3', { stepType: 'load' });
+    await tracker.cancelRun('sync-1');
+    await tracker.failRun('sync-3', 'broken');`,
+  report: `import { store } from './night.js';`,
+  'report-svg': `import { store } from './night.js';`,
+  viewer: `
+    import { store } from './memory.js';
+    const isAdmin = (request: Request) => request.headers.has('cookie');`,
+  'viewer-node': `
+    import type { AddressInfo } from 'node:net';
+    import { createViewer } from '@systemoperator/runs/viewer';
+    import { store } from './memory.js';
+    const viewer = createViewer({ reader: store, authorize: ({ headers }) => headers.has('cookie') });
+    const port = 0;
+    export const statuses = new Promise<number[]>((resolve) => {
+      setTimeout(async () => {
+        const { port } = server.address() as AddressInfo;
+        const ask = (headers: HeadersInit) => fetch('http://localhost:' + port, { headers });
+        resolve([(await ask({ cookie: 'a' })).status, (await ask({})).status]);
+        server.close();
+      }, 100);
+    });`,
+  upkeep: `
+    import { DatabaseSync } from 'node:sqlite';
+    import { RunTracker } from '@systemoperator/runs';
+    import { SqliteStore } from '@systemoperator/runs/sqlite';
+    const store = new SqliteStore(new DatabaseSync(':memory:'));
+    await store.migrate();
+    let time = Date.UTC(2025, 10);
+    const tracker = new RunTracker({ store, now: () => new Date(time) });
+    for (const id of ['old-1', 'old-2']) {
+      await tracker.executeRun({ id, runType: 'sync', trigger: 'cron' }, () => {});
+    }
+    time = Date.UTC(2026, 2, 1, 11);
+    await tracker.startRun(await tracker.createRun({ id: 'import-9', runType: 'import', trigger: 'user' }));
+    time = Date.UTC(2026, 2, 1, 12, 15);`,
   helpers: '',
   owners: '',
   failure: '',
 };
 const NAMES = Object.keys(PREAMBLES);
+/** The blocks that print something, which is shown below them. */
+const PRINTING = ['first-screen', 'report'];
 
 /** What the preambles import. The blocks' database is the global `db`. */
 const MODULES = {
@@ -83,6 +138,39 @@ const MODULES = {
     export const runId = await tracker.createRun({ runType: 'sync', trigger: 'manual' });
     export const stepId = await tracker.createStep(runId, { stepType: 'import' });
     await tracker.startRun(runId);`,
+  night: `
+    import { RunTracker } from '@systemoperator/runs';
+    import { MemoryStore } from '@systemoperator/runs/memory';
+    export const store = new MemoryStore();
+    let time = Date.UTC(2026, 2, 1, 3);
+    let count = 0;
+    let tries = 0;
+    const generateId = () => 'id-' + String(count++).padStart(3, '0');
+    const tracker = new RunTracker({ store, linkStore: store, generateId, now: () => new Date(time) });
+    const call = { tool: 'price_api', operation: 'GET /prices' };
+    const link = { linkType: 'affected', entityType: 'price' } as const;
+    await tracker.executeRun({ id: 'sync-9', runType: 'sync_prices', trigger: 'cron' }, async (run) => {
+      await tracker.executeStep(run, { stepType: 'fetch_prices' }, async (step) => {
+        const fetchPrices = async () => {
+          time += 400;
+          if (++tries < 2) throw new Error('503 Service Unavailable');
+          return [19.9, 24.5];
+        };
+        const retry = { maxAttempts: 2, delayMs: 0 };
+        await tracker.executeCall(step, call, fetchPrices, { retry, output: (all) => ({ count: all.length }) });
+      });
+      await tracker.incrementRunOutput(run, { fetched: 200, updated: 12 });
+      await tracker.executeStep(run, { stepType: 'import' }, async (step) => {
+        for (let price = 0; price < 12; price += 1) {
+          await tracker.linkStep(step, { ...link, entityId: 'p' + price });
+        }
+        await tracker.updateStepProgress(step, { itemsTotal: 200, itemsProcessed: 200 });
+        await tracker.updateStepProgress(step, { itemsSucceeded: 198, itemsFailed: 2 });
+        time += 1600;
+      });
+      const notify = await tracker.createStep(run, { stepType: 'notify' });
+      await tracker.skipStep(notify, 'nobody subscribed');
+    });`,
 };
 
 /** The blocks that are no TypeScript: what the first program prints, and these. */
@@ -90,6 +178,7 @@ const OTHER_BLOCKS = [
   'text: the job threw: price_api answered 503',
   'sh: npm install @systemoperator/runs',
   'text: run     sync_prices               a job: a sync, a webhook, a chat turn, a cron task',
+  'text: ✔ sync_prices                            completed   2.4s  ├─────────── 2.4s ─┤',
 ];
 
 let code: Code;
@@ -124,7 +213,7 @@ describe('the code in the README', () => {
     expect(code.diagnose()).toEqual([]);
   }, 120_000);
 
-  it.for(NAMES.filter((name) => name !== 'first-screen'))(
+  it.for(NAMES.filter((name) => !PRINTING.includes(name)))(
     'runs, and has the values that it shows: %s',
     async (name) => {
       await expect(code.load(name)).resolves.toBeDefined();
@@ -137,9 +226,14 @@ describe('the code in the README', () => {
     for (const [name, run] of cases) await expect(run(), name).resolves.toBeUndefined();
   }, 120_000);
 
-  it('prints on the first screen what is written below it', async () => {
-    const index = blocks.findIndex(({ name }) => name === 'first-screen');
-    const printed = await promisify(execFile)(process.execPath, [code.program('first-screen')]);
+  it('serves the viewer from Node, to those who are let in', async () => {
+    const { statuses } = await code.load<{ statuses: Promise<number[]> }>('viewer-node');
+    expect(await statuses).toEqual([200, 403]);
+  });
+
+  it.each(PRINTING)('prints what is written below it: %s', async (program) => {
+    const index = blocks.findIndex(({ name }) => name === program);
+    const printed = await promisify(execFile)(process.execPath, [code.program(program)]);
     expect(printed).toEqual({ stdout: `${blocks[index + 1]?.code}\n`, stderr: '' });
   });
 });
@@ -179,7 +273,7 @@ describe('the prose of the README', () => {
       expect(named.toSorted(), type).toEqual(members);
       compared += 1;
     }
-    expect(compared).toBe(13);
+    expect(compared).toBe(14);
   });
 
   it('says of every option of the wrappers what it belongs to, and has a section for it', () => {
@@ -222,10 +316,58 @@ describe('the prose of the README', () => {
       expect(api).toMatch(new RegExp(`^\\| \`.*${name}\\b`, 'm'));
   });
 
+  it('names every entry point of the package, and the options of the stores', () => {
+    const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const entries = Object.keys(manifest.exports).map((entry) => entry.slice(1));
+    const stores = readTable('stores').map(([entry]) => entry?.replaceAll('`', ''));
+    const sections = ['/testing', '/report', '/viewer'];
+    for (const entry of sections) expect(readme).toContain(`from '@systemoperator/runs${entry}'`);
+    expect([...stores, ...sections, '', '/package.json'].toSorted()).toEqual(entries.toSorted());
+    const options = readTable('store-options').map(([name]) => name?.replaceAll('`', ''));
+    expect(options.toSorted()).toEqual(
+      [
+        ...membersOf('SqlStoreOptions', () => false),
+        ...membersOf('PostgresStoreOptions', () => false),
+      ]
+        .filter((name, index, all) => all.indexOf(name) === index)
+        .toSorted(),
+    );
+  });
+
+  it('names every function of the report, with its options', () => {
+    const options: Record<string, string> = {
+      loadRunTrace: 'LoadTraceOptions',
+      loadStepTrace: 'LoadTraceOptions',
+      formatRunTree: 'RunTreeOptions',
+      renderTimelineSvg: 'TimelineSvgOptions',
+    };
+    const rows = readTable('report-table');
+    const functions = rows.map(([signature]) => signature?.match(/\w+/)?.[0] ?? '');
+    expect(functions.toSorted()).toEqual(Object.keys(report).toSorted());
+    for (const [index, [, named = '']] of rows.entries()) {
+      const type = options[functions[index] ?? ''];
+      const members = type ? membersOf(type, () => false) : [];
+      expect((named.match(/\w+/g) ?? []).toSorted()).toEqual(members);
+    }
+  });
+
+  it('names every filter of every list', () => {
+    const lists = { listRuns: 'RunQuery', listSteps: 'StepQuery', listCalls: 'StepRecordQuery' };
+    for (const [list, query] of Object.entries(lists)) {
+      const [, , filters = ''] = readTable('lists-table').find(([name]) => name?.includes(list))!;
+      const members = membersOf(query, () => false);
+      const page = membersOf('PageQuery', () => false);
+      expect(filters.match(/\w+/g)?.toSorted()).toEqual(
+        members.filter((name) => !page.includes(name)),
+      );
+    }
+  });
+
   it('has its sections in the order that a newcomer needs them', () => {
     expect(readme.match(/(?<=^## ).*/gm)).toEqual([
       'Install',
       'The model',
+      'Ready-made stores',
       'Implement `RunStore` over your own tables',
       'Create a tracker',
       'Manual lifecycle',
@@ -234,6 +376,10 @@ describe('the prose of the README', () => {
       'Batch progress',
       'Run output counters',
       'Step links',
+      'Look at what ran',
+      'Report',
+      'See it in a browser',
+      'Upkeep',
       'Helpers',
       'Owner fields',
       'What happens on failure',
@@ -326,10 +472,24 @@ async function provokeErrors(): Promise<Record<string, () => unknown>> {
     'executeItems invalid_argument': () =>
       tracker.executeItems('done', [], work, { concurrency: 0 }),
     'linkStep invalid_argument': () => tracker.linkStep('done', link),
+    'failStale invalid_argument': () => tracker.failStale({ olderThanMs: 0 }),
+    'failStale unsupported': () =>
+      new core.RunTracker({ store: mapStore() }).failStale({ olderThanMs: 1 }),
   };
 }
 
-const declarations = ['types', 'options', 'items', 'tracker'].flatMap((name) => {
+const declarations = [
+  'types',
+  'store',
+  'options',
+  'items',
+  'tracker',
+  'sql/options',
+  'sql/postgres',
+  'report/trace',
+  'report/tree',
+  'report/svg',
+].flatMap((name) => {
   const path = join(root, 'src', `${name}.ts`);
   const file = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.ES2022, true);
   return [...file.statements];

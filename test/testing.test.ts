@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Payload, Run, RunQuery } from '../src/index.js';
+import type { Call, Payload, Run, RunQuery, StaleSweep, Step } from '../src/index.js';
 import { MemoryStore } from '../src/memory.js';
 import { StoreCaseError, type StoreUnderTest, storeCases } from '../src/testing.js';
 import { type MapStore, mapStore } from './support/stores.js';
@@ -10,6 +10,10 @@ const STORES: Record<string, () => StoreUnderTest | Promise<StoreUnderTest>> = {
   'a store with conditional updates': () => mapStore({ conditional: true }),
   'a store with conditional updates and counters': () =>
     mapStore({ conditional: true, counters: true }),
+  'a plain store that sweeps': () => ({
+    ...delegate(new MemoryStore()),
+    conditionalUpdates: false,
+  }),
   'a store with foreign keys': () => withForeignKeys(),
   'a store whose times are ISO strings': () => withTimes((time) => time.toISOString()),
   'a store whose times are milliseconds': () => withTimes(Number),
@@ -116,7 +120,7 @@ type Bug = (right: Right) => object;
 const NAMES = [
   ...['insertRun', 'getRun', 'updateRun', 'insertStep', 'getStep', 'updateStep'],
   ...['insertCall', 'getCall', 'updateCall', 'incrementRunOutput', 'insertStepLink'],
-  ...['getStepLinks', 'listRuns', 'listSteps', 'listCalls', 'listLinks'],
+  ...['getStepLinks', 'listRuns', 'listSteps', 'listCalls', 'listLinks', 'closeStale'],
 ] as (keyof MemoryStore)[];
 
 /** The same store, as an object whose methods can be replaced one by one. */
@@ -233,6 +237,76 @@ const eachPayload = (change: (payload: Payload) => Payload | null) => (row: obje
   );
 const rewritten = (replacer: (key: string, value: unknown) => unknown) =>
   eachPayload((payload) => JSON.parse(JSON.stringify(payload, replacer)));
+
+type AnyRow = Run | Step | Call;
+
+/** Whether a sweep ends a record; asked of each one before a sweep. */
+type SweepRule = (about: {
+  row: AnyRow;
+  /** Whether a correct sweep ends it. */
+  isStale: boolean;
+  /** Whether it ran, and did not move since the time that the sweep asks for. */
+  isOld: boolean;
+  sweep: StaleSweep;
+  run: Run | undefined;
+  step: Step | undefined;
+  rows: AnyRow[];
+}) => boolean;
+
+const kindOf = (row: AnyRow) => ('stepId' in row ? 'calls' : 'runId' in row ? 'steps' : 'runs');
+
+function updateIn(right: Right, row: AnyRow, fields: object): Promise<unknown> {
+  const update = { runs: right.updateRun, steps: right.updateStep, calls: right.updateCall };
+  return update[kindOf(row)](row.id, fields);
+}
+
+async function rowsOf(right: Right): Promise<AnyRow[]> {
+  const runs = (await right.listRuns({ limit: 500 })).items;
+  const children = [null, ...runs.map(({ id }) => id)].map(async (runId) => [
+    ...(await right.listSteps(runId, { limit: 500 })).items,
+    ...(await right.listCalls(runId, { limit: 500 })).items,
+  ]);
+  return [...runs, ...(await Promise.all(children)).flat()];
+}
+
+/** A sweep that is right, but ends other records. */
+const sweepingBy =
+  (isEnded: SweepRule): Bug =>
+  (right) => ({
+    closeStale: async (sweep: StaleSweep) => {
+      const rows = await rowsOf(right);
+      const find = (id: string | null) => rows.find((row) => row.id === id);
+      const ids = await right.closeStale(sweep);
+      for (const row of rows) {
+        const list = ids[kindOf(row)];
+        const isStale = list.includes(row.id);
+        const movedAt = 'updatedAt' in row ? row.updatedAt : row.createdAt;
+        const isOld = row.status === 'running' && movedAt < sweep.before;
+        const step = ('stepId' in row ? find(row.stepId) : undefined) as Step | undefined;
+        const run = ('runId' in row ? find(row.runId) : undefined) as Run | undefined;
+        if (isEnded({ row, isStale, isOld, sweep, step, run, rows }) === isStale) continue;
+        if (isStale) list.splice(list.indexOf(row.id), 1);
+        else list.push(row.id);
+        const status = kindOf(row) === 'calls' ? 'error' : 'failed';
+        await updateIn(right, row, isStale ? row : { status, error: sweep.error });
+      }
+      return ids;
+    },
+  });
+
+/** A sweep that is right, but writes something else into what it ends. */
+const sweepingTo =
+  (fieldsOf: (row: AnyRow, sweep: StaleSweep) => object): Bug =>
+  (right) => ({
+    closeStale: async (sweep: StaleSweep) => {
+      const rows = await rowsOf(right);
+      const ids = await right.closeStale(sweep);
+      for (const row of rows.filter((row) => ids[kindOf(row)].includes(row.id))) {
+        await updateIn(right, row, fieldsOf(row, sweep));
+      }
+      return ids;
+    },
+  });
 
 /** Bugs, one at a time in a store that is right, and the cases that must find them. */
 const BUGS: Record<string, [bug: Bug, caughtBy: string[]]> = {
@@ -631,6 +705,21 @@ const BUGS: Record<string, [bug: Bug, caughtBy: string[]]> = {
     }),
     ['call: of 20 competing ends exactly one wins'],
   ],
+  'a merge that makes numbers of booleans': [
+    (right) => ({
+      updateRun: async (...[id, fields, conditions]: Parameters<Right['updateRun']>) => {
+        const isMatch = await right.updateRun(id, fields, conditions);
+        const { output } = (conditions?.mergeOutput && (await right.getRun(id))) || {};
+        const members = Object.entries(output ?? {}).map(([name, value]) => [
+          name,
+          typeof value === 'boolean' ? Number(value) : value,
+        ]);
+        if (output) await right.updateRun(id, { output: Object.fromEntries(members) });
+        return isMatch;
+      },
+    }),
+    ['run: mergeOutput lays the given output over the stored one'],
+  ],
   'mergeOutput ignored': [
     (right) => ({
       updateRun: given(right.updateRun, 2, ({ mergeOutput: _, ...conditions }) => conditions),
@@ -1017,6 +1106,313 @@ const BUGS: Record<string, [bug: Bug, caughtBy: string[]]> = {
       'job: what a tracker records of a job is there when it is read',
       'step: an update changes the given fields and leaves the others alone',
     ],
+  ],
+  'a sweep that ends nothing': [
+    sweepingBy(() => false),
+    ["sweep: what is stale ends with the sweep's error and times, once"],
+  ],
+  'a sweep that tells of nothing': [
+    (right) => ({
+      closeStale: changed(right.closeStale, () => ({ runs: [], steps: [], calls: [] })),
+    }),
+    ["sweep: what is stale ends with the sweep's error and times, once"],
+  ],
+  'a sweep that resolves to counts': [
+    (right) => ({
+      closeStale: changed(right.closeStale, ({ runs, steps, calls }) => ({
+        ...{ runs: runs.length, steps: steps.length, calls: calls.length },
+      })),
+    }),
+    ["sweep: what is stale ends with the sweep's error and times, once"],
+  ],
+  'a sweep that resolves to nothing': [
+    (right) => ({ closeStale: changed(right.closeStale, () => undefined) }),
+    ["sweep: what is stale ends with the sweep's error and times, once"],
+  ],
+  'a sweep that tells of a record again and again': [
+    (right) => {
+      const told: string[] = [];
+      return {
+        closeStale: changed(right.closeStale, (ids) => {
+          told.push(...ids.runs);
+          return { ...ids, runs: [...told] };
+        }),
+      };
+    },
+    ["sweep: what is stale ends with the sweep's error and times, once"],
+  ],
+  'a sweep that ends steps before it looks at their run': [
+    sweepingBy(
+      ({ row, isStale, rows }) =>
+        isStale && !rows.some((other) => 'runId' in other && other.runId === row.id),
+    ),
+    ["sweep: what is stale ends with the sweep's error and times, once"],
+  ],
+  'a call that a sweep fails in place of ending it in error': [
+    sweepingTo((row) => (kindOf(row) === 'calls' ? { status: 'failed' } : {})),
+    ["sweep: what is stale ends with the sweep's error and times, once"],
+  ],
+  'an error of its own': [
+    sweepingTo(() => ({ error: 'stale' })),
+    [
+      "sweep: what is stale ends with the sweep's error and times, once",
+      'sweep: a tracker still ends what was swept, once',
+    ],
+  ],
+  'a sweep by another clock': [
+    sweepingTo((row) => ('completedAt' in row ? { completedAt: new Date() } : {})),
+    ["sweep: what is stale ends with the sweep's error and times, once"],
+  ],
+  'a swept record that was not updated': [
+    sweepingTo((row) => ('updatedAt' in row ? { updatedAt: row.updatedAt } : {})),
+    ["sweep: what is stale ends with the sweep's error and times, once"],
+  ],
+  'a duration since a step was created': [
+    sweepingTo((row, { now }) =>
+      'runId' in row ? { durationMs: Number(now) - Number(row.createdAt) } : {},
+    ),
+    ["sweep: what is stale ends with the sweep's error and times, once"],
+  ],
+  'a call without a duration': [
+    sweepingTo((row) => (kindOf(row) === 'calls' ? { durationMs: null } : {})),
+    ["sweep: what is stale ends with the sweep's error and times, once"],
+  ],
+  'a swept run that has a current step': [
+    sweepingTo((row) => ('currentStep' in row ? { currentStep: row.currentStep } : {})),
+    ["sweep: what is stale ends with the sweep's error and times, once"],
+  ],
+  'a sweep that erases what was counted': [
+    sweepingTo(() => ({ output: null })),
+    ["sweep: what is stale ends with the sweep's error and times, once"],
+  ],
+  'a duration below 0': [
+    sweepingTo((row, { now }) => {
+      const since = 'startedAt' in row ? row.startedAt : row.createdAt;
+      return { durationMs: since && Number(now) - Number(since) };
+    }),
+    ['sweep: no duration is negative'],
+  ],
+  'a sweep that includes the time it asks for': [
+    (right) => ({
+      closeStale: given(right.closeStale, 0, (sweep) => ({
+        ...sweep,
+        before: new Date(Number(sweep.before) + 1),
+      })),
+    }),
+    [
+      'sweep: a run is stale when neither it nor a step of it moved and no call was created in it',
+      'sweep: a step is stale when it did not move and no call was created in it, whatever its run',
+      'sweep: a call is stale when it is old and its step has ended or is stale',
+    ],
+  ],
+  'a sweep that compares whole seconds': [
+    (right) => ({ closeStale: given(right.closeStale, 0, wholeSeconds) }),
+    ['sweep: a run is stale when neither it nor a step of it moved and no call was created in it'],
+  ],
+  'a sweep that compares when runs were created': [
+    sweepingBy(({ row, isStale, sweep }) =>
+      kindOf(row) === 'runs' ? row.status === 'running' && row.createdAt < sweep.before : isStale,
+    ),
+    ['sweep: a run is stale when neither it nor a step of it moved and no call was created in it'],
+  ],
+  'a run that is judged by itself alone': [
+    sweepingBy(({ row, isStale, isOld }) => (kindOf(row) === 'runs' ? isOld : isStale)),
+    ['sweep: a run is stale when neither it nor a step of it moved and no call was created in it'],
+  ],
+  'a run that only its running steps keep': [
+    sweepingBy(({ row, isStale, isOld, rows, sweep }) => {
+      if (kindOf(row) !== 'runs') return isStale;
+      const steps = rows.filter(
+        (other): other is Step => 'runId' in other && other.runId === row.id,
+      );
+      const called = rows.filter(
+        (other): other is Call => 'stepId' in other && other.createdAt >= sweep.before,
+      );
+      const isKept = steps.some(
+        (step) =>
+          step.status === 'running' &&
+          (step.updatedAt >= sweep.before || called.some(({ stepId }) => stepId === step.id)),
+      );
+      return isOld && !isKept;
+    }),
+    ['sweep: a run is stale when neither it nor a step of it moved and no call was created in it'],
+  ],
+  'a run that its calls do not keep': [
+    sweepingBy(({ row, isStale, isOld, rows, sweep }) => {
+      if (kindOf(row) !== 'runs') return isStale;
+      const isStepOf = (other: AnyRow) =>
+        'runId' in other && other.runId === row.id && other.updatedAt >= sweep.before;
+      return isOld && !rows.some(isStepOf);
+    }),
+    ['sweep: a run is stale when neither it nor a step of it moved and no call was created in it'],
+  ],
+  'a run without steps that is never stale': [
+    sweepingBy(
+      ({ row, isStale, rows }) =>
+        isStale &&
+        (kindOf(row) !== 'runs' ||
+          rows.some((other) => 'runId' in other && other.runId === row.id)),
+    ),
+    ['sweep: a run is stale when neither it nor a step of it moved and no call was created in it'],
+  ],
+  'steps that end only with their run': [
+    sweepingBy(
+      ({ row, isStale, isOld, run }) =>
+        isStale && (!('runId' in row) || run?.status === 'running') && isOld,
+    ),
+    ['sweep: a step is stale when it did not move and no call was created in it, whatever its run'],
+  ],
+  'steps that are kept by their run': [
+    sweepingBy(({ isStale, run, sweep }) => isStale && !(run && run.updatedAt >= sweep.before)),
+    ['sweep: a step is stale when it did not move and no call was created in it, whatever its run'],
+  ],
+  'steps that stand alone and are never stale': [
+    sweepingBy(({ row, isStale }) => isStale && !('runId' in row && row.runId === null)),
+    ['sweep: a step is stale when it did not move and no call was created in it, whatever its run'],
+  ],
+  'a step that its own steps keep': [
+    sweepingBy(
+      ({ row, isStale, rows, sweep }) =>
+        isStale &&
+        !rows.some(
+          (other) =>
+            'parentStepId' in other &&
+            other.parentStepId === row.id &&
+            other.updatedAt >= sweep.before,
+        ),
+    ),
+    ['sweep: a step is stale when it did not move and no call was created in it, whatever its run'],
+  ],
+  'a step that is judged by itself alone': [
+    sweepingBy(({ row, isStale, isOld }) => (kindOf(row) === 'steps' ? isOld : isStale)),
+    ['sweep: a step is stale when it did not move and no call was created in it, whatever its run'],
+  ],
+  'a call that is judged by its age alone': [
+    sweepingBy(({ row, isStale, isOld }) => (kindOf(row) === 'calls' ? isOld : isStale)),
+    ['sweep: a call is stale when it is old and its step has ended or is stale'],
+  ],
+  'a call that ends only with its step': [
+    sweepingBy(
+      ({ row, isStale, step }) => isStale && (!('stepId' in row) || step?.status === 'running'),
+    ),
+    ['sweep: a call is stale when it is old and its step has ended or is stale'],
+  ],
+  'a call of a step that was skipped is never stale': [
+    sweepingBy(({ isStale, step }) => isStale && step?.status !== 'skipped'),
+    ['sweep: a call is stale when it is old and its step has ended or is stale'],
+  ],
+  'a call of a pending step that is stale': [
+    sweepingBy(({ isStale, isOld, step }) => isStale || (isOld && step?.status === 'pending')),
+    ['sweep: a call is stale when it is old and its step has ended or is stale'],
+  ],
+  'a sweep that ends what is pending': [
+    sweepingBy(({ row, isStale }) => isStale || row.status === 'pending'),
+    ['sweep: what is pending or has ended is left alone'],
+  ],
+  'a sweep that ends what has ended': [
+    sweepingBy(({ row, isStale }) => isStale || ['cancelled', 'success'].includes(row.status)),
+    ['sweep: what is pending or has ended is left alone'],
+  ],
+  'a limit that a sweep ignores': [
+    (right) => ({
+      closeStale: given(right.closeStale, 0, (sweep) => ({ ...sweep, limit: 1000 })),
+    }),
+    ['sweep: the limit is that of each kind, the oldest first'],
+  ],
+  'one limit for all kinds': [
+    // As if the runs, which come first, had used it up.
+    sweepingBy(({ row, isStale, sweep }) => isStale && (sweep.limit > 2 || kindOf(row) === 'runs')),
+    ['sweep: the limit is that of each kind, the oldest first'],
+  ],
+  'the newest first': [
+    sweepingBy(({ row, isOld, rows, sweep }) => {
+      const alike = rows.filter((other) => kindOf(other) === kindOf(row));
+      const newest = alike.sort((a, b) => Number(b.createdAt) - Number(a.createdAt));
+      return isOld && newest.indexOf(row) < sweep.limit;
+    }),
+    ['sweep: the limit is that of each kind, the oldest first'],
+  ],
+  'those first that did not move for longest': [
+    sweepingBy(({ row, isStale, isOld, rows, sweep }) => {
+      if (!('updatedAt' in row)) return isStale;
+      const alike = rows.filter((other): other is Run | Step => kindOf(other) === kindOf(row));
+      const stillest = alike.sort((a, b) => Number(a.updatedAt) - Number(b.updatedAt));
+      return isOld && stillest.indexOf(row) < sweep.limit;
+    }),
+    ['sweep: the limit is that of each kind, the oldest first'],
+  ],
+  'calls that wait until their step has ended': [
+    (right) => ({
+      closeStale: async (sweep: StaleSweep) => {
+        const { runs, steps } = await right.closeStale(sweep);
+        const calls = (await rowsOf(right)).filter(
+          (row) => 'stepId' in row && row.error === sweep.error,
+        ) as Call[];
+        const early = calls.filter(({ stepId }) => !steps.includes(stepId));
+        for (const call of early) await right.updateCall(call.id, { ...call, status: 'running' });
+        const ended = calls.filter((call) => !early.includes(call));
+        return { runs, steps, calls: ended.map(({ id }) => id) };
+      },
+    }),
+    ['sweep: the limit is that of each kind, the oldest first'],
+  ],
+  'a sweep that reads, waits and then writes': [
+    (right) => ({
+      closeStale: async (sweep: StaleSweep) => {
+        const shadow = new MemoryStore();
+        for (const row of await rowsOf(right)) {
+          if (kindOf(row) === 'runs') await shadow.insertRun(row as Run);
+          else if (kindOf(row) === 'steps') await shadow.insertStep(row as Step);
+          else await shadow.insertCall(row as Call);
+        }
+        const ids = await shadow.closeStale(sweep);
+        await tick();
+        for (const row of await rowsOf(delegate(shadow))) {
+          if (ids[kindOf(row)].includes(row.id)) await updateIn(right, row, row);
+        }
+        return ids;
+      },
+    }),
+    [
+      'sweep: of several sweeps at once exactly one ends a record',
+      'sweep: a heartbeat that was stored saves its record, and one that comes too late is refused',
+    ],
+  ],
+  'a heartbeat that says it was stored, after a sweep': [
+    (right) => ({
+      updateStep: async (...args: Parameters<Right['updateStep']>) => {
+        const isMatch = await right.updateStep(...args);
+        return isMatch || Object.keys(args[1]).join() === 'updatedAt';
+      },
+    }),
+    ['sweep: a heartbeat that was stored saves its record, and one that comes too late is refused'],
+  ],
+  'a heartbeat that is not waited for': [
+    (right) => ({
+      updateRun: async (...args: Parameters<Right['updateRun']>) => {
+        if (Object.keys(args[1]).join() !== 'updatedAt') return right.updateRun(...args);
+        setTimeout(() => right.updateRun(...args));
+        return true;
+      },
+    }),
+    ['sweep: a heartbeat that was stored saves its record, and one that comes too late is refused'],
+  ],
+  'an update that spares what was swept': [
+    (right) => ({
+      updateRun: async (...args: Parameters<Right['updateRun']>) => {
+        const run = await right.getRun(args[0]);
+        return run?.error?.startsWith('abandoned: ') ? false : right.updateRun(...args);
+      },
+    }),
+    ['sweep: a tracker still ends what was swept, once'],
+  ],
+  'an update of a call that keeps the error of a sweep': [
+    (right) => ({
+      updateCall: given(right.updateCall, 1, ({ error, ...fields }) =>
+        error === null ? fields : { error, ...fields },
+      ),
+    }),
+    ['sweep: a tracker still ends what was swept, once'],
   ],
 };
 

@@ -134,12 +134,14 @@ function mergeCases(): Check[] {
   return [
     conditional(
       'run: mergeOutput lays the given output over the stored one',
-      'an output that is replaced, or a merge that drops members that are null or merges deeper than one level (json_patch does both)',
+      'an output that is replaced, or a merge that drops members that are null or merges deeper than one level (json_patch does both), or changes what it keeps (json_each gives booleans as numbers)',
       async (store) => {
-        const stored = { charges: 7, none: null, kept: { a: 1 }, list: [1, 2], nested: { a: 1 } };
-        await add(runs, store, runs.full({ output: JSON.parse(JSON.stringify(stored)) }));
+        const stored = JSON.parse(
+          '{"charges":7,"none":null,"kept":{"a":1},"list":[1,2],"nested":{"a":1},"yes":true,"sum":0.30000000000000004}',
+        );
+        await add(runs, store, runs.full({ output: { ...stored } }));
         const given = JSON.parse(
-          '{"charges":null,"nested":{"b":2},"list":[3],"__proto__":{"c":4}}',
+          '{"charges":null,"nested":{"b":2},"list":[3],"__proto__":{"c":4},"no":false}',
         );
         const output = { ...stored, ...given };
         await expectMerged(store, { output: given }, { output }, 'of several members');

@@ -72,7 +72,12 @@ export const jobCases: Check[] = [
   ),
 ];
 
-function newTracker(store: StoreUnderTest) {
+/** A tracker whose clock stands still until it is moved, and which writes down what it reports. */
+export function newTracker(store: StoreUnderTest): {
+  tracker: RunTracker;
+  reports: string[];
+  clock: { at: Date };
+} {
   const reports: string[] = [];
   const clock = { at: at(0) };
   const { insertStepLink, getStepLinks } = store;

@@ -28,7 +28,7 @@ export interface Check {
   needs: readonly (keyof StoreUnderTest)[];
   /** What usually causes a failure. */
   cause: string;
-  test: (store: AbleStore) => Promise<void>;
+  test: (store: AbleStore) => Promise<unknown>;
 }
 
 /** What makes cases that share their needs. */

@@ -182,7 +182,7 @@ export const runs: Table = {
   update: (store, ...args) => store.updateRun(...args),
 };
 
-const steps: Table = {
+export const steps: Table = {
   kind: 'step',
   methods: { insert: 'insertStep', get: 'getStep', update: 'updateStep' },
   texts: ['stepType', 'actorId', 'entityType', 'entityId', 'error'],
@@ -230,7 +230,7 @@ const steps: Table = {
   update: (store, ...args) => store.updateStep(...args),
 };
 
-const calls: Table = {
+export const calls: Table = {
   kind: 'call',
   methods: { insert: 'insertCall', get: 'getCall', update: 'updateCall' },
   texts: ['tool', 'operation', 'error'],

@@ -9,14 +9,31 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 
-const RUNTIMES = [
-  { name: 'node', version: '20.20.2' },
-  { name: 'node', version: '22.23.3' },
-  { name: 'node', version: '24.21.0' },
-  { name: 'node', version: '26.10.0' },
-  { name: 'deno', version: '2.9.6', args: ['run', '--no-prompt', '--node-modules-dir=manual'] },
-  { name: 'bun', version: '1.4.5' },
+interface Runtime {
+  name: string;
+  version: string;
+  args?: string[];
+  /** Its drivers of SQLite; those that it does not bring itself are installed in a folder of their own. */
+  sqlite: string[];
+}
+
+const RUNTIMES: Runtime[] = [
+  // It has no SQLite, and the driver no binary for it.
+  { name: 'node', version: '20.20.2', sqlite: [] },
+  { name: 'node', version: '22.23.3', sqlite: ['node:sqlite'] },
+  { name: 'node', version: '24.21.0', sqlite: ['node:sqlite', 'better-sqlite3'] },
+  { name: 'node', version: '26.10.0', sqlite: ['node:sqlite'] },
+  {
+    name: 'deno',
+    version: '2.9.6',
+    args: ['run', '--no-prompt', '--node-modules-dir=manual', '--allow-read', '--allow-write'],
+    sqlite: ['node:sqlite'],
+  },
+  { name: 'bun', version: '1.4.5', sqlite: ['bun:sqlite'] },
 ];
+const BETTER_SQLITE3 = 'better-sqlite3@13.2.0';
+/** What the package is used by. */
+const PROGRAMS = ['smoke.mjs', 'databases.mjs'];
 const COMPATIBILITY_DATE = '2026-07-01';
 
 const root = join(import.meta.dirname, '../..');
@@ -66,11 +83,12 @@ async function installPackage(): Promise<string> {
     'CHANGELOG.md',
     'LICENSE',
     'README.md',
+    'THIRD-PARTY.md',
     'dist',
     'package.json',
   ]);
 
-  await cp(join(import.meta.dirname, 'smoke.mjs'), join(app, 'smoke.mjs'));
+  for (const file of PROGRAMS) await cp(join(import.meta.dirname, file), join(app, file));
   await writeFile(
     join(app, 'main.mjs'),
     "import { smoke } from './smoke.mjs';\nconsole.log(await smoke());\n",
@@ -78,14 +96,38 @@ async function installPackage(): Promise<string> {
   return `${tarball} brings no other package`;
 }
 
-async function useInRuntime(runtime: (typeof RUNTIMES)[number]): Promise<string> {
-  const { name, version, args = [] } = runtime;
+async function useInRuntime(runtime: Runtime): Promise<string> {
+  const { name, version, args = [], sqlite } = runtime;
   const home = join(work, `${name}-${version}`);
   await install(home, `${name}@${version}`);
-  const said = await run(join(home, 'node_modules/.bin', name), [...args, 'main.mjs'], app);
+  const command = join(home, 'node_modules/.bin', name);
+  const said = await run(command, [...args, 'main.mjs'], app);
   // Whatever is first on the PATH must not stand in for the runtime that was asked for.
   deepEqual(said.toLowerCase(), `${name} ${version}`);
-  return said;
+  const used: string[] = [];
+  for (const driver of sqlite) used.push(await useSqlite(driver, command, args, home));
+  return [said, ...used].join(', ');
+}
+
+/** Runs every case on a SQLite that the runtime has, with the packed package. */
+async function useSqlite(
+  driver: string,
+  command: string,
+  args: string[],
+  home: string,
+): Promise<string> {
+  let folder = app;
+  if (!driver.includes(':')) {
+    // Beside a copy of the package, so that the package itself is seen to need nothing.
+    folder = join(home, 'app');
+    await cp(app, folder, { recursive: true });
+    await install(folder, BETTER_SQLITE3, false);
+  }
+  const files = await mkdtemp(join(home, 'files-'));
+  const program = join(folder, `${driver.replace(':', '-')}.mjs`);
+  const use = `await useSqlite(${JSON.stringify(driver)}, ${JSON.stringify(files)})`;
+  await writeFile(program, `import { useSqlite } from './databases.mjs';\nconsole.log(${use});\n`);
+  return run(command, [...args, program], folder);
 }
 
 /** workerd is given the published files as they are, each as a module of its own. */
@@ -95,16 +137,31 @@ async function useInWorkerd(): Promise<string> {
   const modules = [
     {
       path: 'worker.mjs',
-      contents: `import { smoke } from './smoke.mjs';
+      contents: `import { DurableObject } from 'cloudflare:workers';
+        import { useD1, useDurableObject } from './databases.mjs';
+        import { smoke } from './smoke.mjs';
+        const answer = (use) => use.then(
+          (said) => new Response(said),
+          (error) => new Response(error.stack, { status: 500 }),
+        );
+        export class Runs extends DurableObject {
+          fetch() {
+            return answer(useDurableObject(this.ctx.storage));
+          }
+        }
         export default {
-          fetch: () => smoke().then(
-            (said) => new Response(said),
-            (error) => new Response(error.stack, { status: 500 }),
-          ),
+          async fetch(request, { DB, RUNS }) {
+            const { pathname } = new URL(request.url);
+            if (pathname === '/d1') return answer(useD1(DB));
+            if (pathname === '/durable-object') return RUNS.get(RUNS.newUniqueId()).fetch(request);
+            return answer(smoke());
+          },
         };`,
     },
-    { path: 'smoke.mjs', contents: await readFile(join(app, 'smoke.mjs'), 'utf8') },
   ];
+  for (const path of PROGRAMS) {
+    modules.push({ path, contents: await readFile(join(app, path), 'utf8') });
+  }
   for (const file of await readdir(join(home, 'dist'))) {
     if (!file.endsWith('.js')) continue;
     modules.push({
@@ -123,6 +180,8 @@ async function useInWorkerd(): Promise<string> {
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       compatibilityDate: COMPATIBILITY_DATE,
+      d1Databases: ['DB'],
+      durableObjects: { RUNS: { className: 'Runs', useSQLite: true } },
       modulesRoot: '/',
       modules: modules.map(({ path, contents }) => ({
         type: 'ESModule',
@@ -132,10 +191,14 @@ async function useInWorkerd(): Promise<string> {
     }),
   );
   try {
-    const response = await miniflare.dispatchFetch('http://localhost/');
-    const said = await response.text();
-    if (!response.ok) throw new Error(said);
-    return `${said}, compatibility date ${COMPATIBILITY_DATE}`;
+    const all: string[] = [];
+    for (const path of ['', 'd1', 'durable-object']) {
+      const response = await miniflare.dispatchFetch(`http://localhost/${path}`);
+      const said = await response.text();
+      if (!response.ok) throw new Error(said);
+      all.push(said);
+    }
+    return `${all.join(', ')}, compatibility date ${COMPATIBILITY_DATE}`;
   } finally {
     await miniflare.dispose();
   }
@@ -158,11 +221,11 @@ async function useInBrowserBundle(): Promise<string> {
   return `${await smoke()}, bundled without warnings`;
 }
 
-async function install(folder: string, spec: string): Promise<void> {
+async function install(folder: string, spec: string, isNew = true): Promise<void> {
   await mkdir(folder, { recursive: true });
   // npm 12 runs the install scripts of a dependency only if the application allows them.
   const manifest = { private: true, allowScripts: { node: true, deno: true, bun: true } };
-  await writeFile(join(folder, 'package.json'), JSON.stringify(manifest));
+  if (isNew) await writeFile(join(folder, 'package.json'), JSON.stringify(manifest));
   await run('npm', ['install', '--no-audit', '--no-fund', spec], folder);
 }
 

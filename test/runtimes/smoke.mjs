@@ -11,16 +11,20 @@ import {
   RunTracker,
 } from '@systemoperator/runs';
 import { MemoryStore } from '@systemoperator/runs/memory';
+import { formatRunTree, loadRunTrace, renderTimelineSvg } from '@systemoperator/runs/report';
 import { storeCases } from '@systemoperator/runs/testing';
+import { createViewer } from '@systemoperator/runs/viewer';
 
 /** Uses the package as an application would; rejects at the first surprise, else tells the runtime. */
 export async function smoke() {
   const memory = new MemoryStore();
   await useTracker(memory, memory);
   await useTracker(plainStore(), undefined);
+  await useReport(memory);
   await useOptions(memory);
   await useOptions(plainStore());
   useHelpers();
+  await useViewer(memory);
   for (const { run } of storeCases(() => new MemoryStore())) await run();
   return runtime();
 }
@@ -91,6 +95,15 @@ async function useTracker(store, linkStore) {
   equal(unknown instanceof RunsError && unknown.code, 'not_found', 'an unknown run');
 }
 
+async function useReport(store) {
+  const trace = await loadRunTrace(store, 'by-hand');
+  trace.run.runType = '価格表 \u001b[31m';
+  const [first] = formatRunTree(trace).split('\n');
+  equal(/^✔ 価格表 \ufffd\[31m +completed /.test(first), true, 'the tree of a run');
+  const svg = renderTimelineSvg(trace);
+  equal(svg.startsWith('<svg ') && svg.includes('価格表 \ufffd[31m'), true, 'the drawing of a run');
+}
+
 async function useOptions(store) {
   const tracker = new RunTracker({ store });
   const forever = (_id, { signal }) =>
@@ -155,6 +168,18 @@ async function useOptions(store) {
   equal([processed, failed, errors.length], [10, 5, 5], 'executeItems');
   const imported = { ...(await store.getStep('items')), status: 'running', startedAt: new Date(0) };
   equal(getProgress(imported, 100), { fraction: 1, remaining: 0, etaMs: 0 }, 'getProgress');
+}
+
+async function useViewer(reader) {
+  const viewer = createViewer({ reader, authorize: (request) => request.headers.has('cookie') });
+  const ask = (path, headers) => viewer(new Request(`https://example.com${path}`, { headers }));
+  const page = await ask('/runs/by-hand', { cookie: 'a' });
+  equal(
+    [page.status, (await page.text()).includes('by-hand-call')],
+    [200, true],
+    'a page of the viewer',
+  );
+  equal((await ask('/runs/by-hand', {})).status, 403, 'a page for who is not let in');
 }
 
 function useHelpers() {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -105,10 +105,11 @@ function sources(): Record<string, string> {
   const { name, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const entries = Object.keys(exports).filter((entry) => !entry.endsWith('.json'));
   return Object.fromEntries(
-    entries.map((entry) => [
-      join(name, entry),
-      join(root, 'src', entry === '.' ? 'index.ts' : `${entry}.ts`),
-    ]),
+    entries.map((entry) => {
+      const file = entry === '.' ? 'index.ts' : `${entry}.ts`;
+      const paths = [join(root, 'src', file), join(root, 'src/sql', file)];
+      return [join(name, entry), paths.find((path) => existsSync(path)) as string];
+    }),
   );
 }
 

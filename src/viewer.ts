@@ -1,0 +1,1 @@
+export { createViewer, type Viewer, type ViewerOptions } from './viewer/viewer.js';

@@ -1,0 +1,80 @@
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, it } from 'vitest';
+import type { Run } from '../src/index.js';
+import { SqliteStore } from '../src/sql/sqlite.js';
+import { aRun } from './support/records.js';
+
+/** A store, and how many rows it was asked for by each statement that lists runs. */
+async function open(): Promise<{ store: SqliteStore; parts: unknown[] }> {
+  const database = new DatabaseSync(':memory:');
+  const parts: unknown[] = [];
+  const store = new SqliteStore({
+    exec: (sql) => database.exec(sql),
+    prepare(sql) {
+      const statement = database.prepare(sql);
+      const all = (...values: unknown[]) => {
+        if (sql.includes('order by t."created_at"')) parts.push(values.at(-1));
+        return statement.all(...(values as string[]));
+      };
+      return { all, run: (...values) => statement.run(...(values as string[])) };
+    },
+  });
+  await store.migrate();
+  return { store, parts };
+}
+
+async function fill(store: SqliteStore, count: number, characters: number): Promise<string[]> {
+  const ids = Array.from({ length: count }, (_, index) => `r${String(index).padStart(4, '0')}`);
+  const output = { text: 'x'.repeat(characters) };
+  const runs = ids.map((id, index) => aRun({ id, output, createdAt: new Date(index) }));
+  await Promise.all(runs.map((run) => store.insertRun(run)));
+  return ids.reverse();
+}
+
+describe('a page of a SQL store', () => {
+  it('is one statement, unless it is longer than pages usually are', async () => {
+    const { store, parts } = await open();
+    const ids = await fill(store, 700, 10);
+    const idsOf = ({ items }: { items: Run[] }) => items.map(({ id }) => id);
+    expect(idsOf(await store.listRuns())).toEqual(ids.slice(0, 50));
+    expect(idsOf(await store.listRuns({ limit: 20 }))).toEqual(ids.slice(0, 20));
+    expect(idsOf(await store.listRuns({ limit: 500 }))).toEqual(ids.slice(0, 500));
+    expect(parts).toEqual([51, 21, 51, 450]);
+  });
+
+  it('ends at about 4 MB of payload, and reads little more than it holds', async () => {
+    const { store, parts } = await open();
+    const ids = await fill(store, 120, 100_000);
+    const walked: string[] = [];
+    const lengths: number[] = [];
+    for (let cursor: string | null | undefined; cursor !== null; ) {
+      const page = await store.listRuns({ limit: 500, cursor });
+      walked.push(...page.items.map(({ id }) => id));
+      lengths.push(page.items.length);
+      cursor = page.nextCursor;
+    }
+    expect(walked).toEqual(ids);
+    expect(lengths).toEqual([39, 39, 39, 3]);
+    expect(parts).toEqual([51, 51, 51, 51]);
+  });
+
+  it('goes on where records are of middling size, as far as the limit', async () => {
+    const { store, parts } = await open();
+    const ids = await fill(store, 200, 30_000);
+    const page = await store.listRuns({ limit: 100 });
+    expect(page.items.map(({ id }) => id)).toEqual(ids.slice(0, 100));
+    expect(parts).toEqual([51, 50]);
+    const whole = await store.listRuns({ limit: 200 });
+    // 133 of 30 011 characters are the most below four million.
+    expect(whole.items.map(({ id }) => id)).toEqual(ids.slice(0, 133));
+  });
+
+  it('holds at least one record, however large', async () => {
+    const { store } = await open();
+    const ids = await fill(store, 3, 5_000_000);
+    const page = await store.listRuns();
+    expect(page.items.map(({ id }) => id)).toEqual(ids.slice(0, 1));
+    const { items } = await store.listRuns({ cursor: page.nextCursor ?? undefined });
+    expect(items.map(({ id }) => id)).toEqual(ids.slice(1, 2));
+  });
+});

