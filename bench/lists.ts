@@ -5,6 +5,7 @@
  *   npm run build --silent && node bench/lists.ts [postgres | sqlite]
  */
 import type { Run, RunQuery } from '@systemoperator/runs';
+import { createViewer } from '@systemoperator/runs/viewer';
 import { type Database, describeMachine, openDatabase, withPlaces } from './databases.ts';
 import { median, printAim } from './report.ts';
 import { newRun, outputOf, uuid4 } from './store-records.ts';
@@ -71,6 +72,21 @@ async function measure({ store }: Database, query: RunQuery): Promise<number> {
   return median(times);
 }
 
+/** Milliseconds that the viewer takes for its first page, as HTML; it reads one page of runs for it. */
+async function measureViewer({ store }: Database): Promise<number> {
+  const viewer = createViewer({ reader: store, authorize: () => true });
+  const times: number[] = [];
+  for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round += 1) {
+    const start = process.hrtime.bigint();
+    const response = await viewer(new Request('http://localhost/'));
+    const html = await response.text();
+    const elapsed = Number(process.hrtime.bigint() - start) / 1e6;
+    if (!html.includes('rel="next"')) throw new Error('A page without a next one');
+    if (round >= WARM_UP_ROUNDS) times.push(elapsed);
+  }
+  return median(times);
+}
+
 const [only] = process.argv.slice(2);
 const middle = new Date(FIRST_AT + (RUNS / 2) * INTERVAL_MS);
 await withPlaces(async (postgres, fileOf) => {
@@ -88,6 +104,8 @@ await withPlaces(async (postgres, fileOf) => {
       const deep = { ...query, cursor: nextCursor ?? undefined };
       printAim(`${name}, in the middle`, await measure(database, deep), { atMost: MAX_MS }, ' ms');
     }
+    const time = await measureViewer(database);
+    console.log(`  the first page of the viewer, as HTML: ${time.toFixed(2)} ms`);
     await database.close();
   }
 });

@@ -55,8 +55,8 @@ const STORE = 'this store';
 const SINGLE = 'single statements';
 const SEQUENTIAL: Request = { mode: 'sequential', count: 500 };
 const CONCURRENT: Request = { mode: 'concurrent', count: 2000 };
-const WARM_UP_TURNS = 4;
-const TURNS = 11;
+const WARM_UP_MS = 3000;
+const TURNS = 15;
 
 /** Microseconds a call, turn by turn. */
 type Times = Map<string, number[]>;
@@ -82,13 +82,16 @@ function answerOf(child: ChildProcess): Promise<unknown> {
 
 async function takeTurns(children: Map<string, ChildProcess>, request: Request): Promise<Times> {
   const times: Times = new Map([...children.keys()].map((name) => [name, []]));
-  for (let turn = 0; turn < WARM_UP_TURNS + TURNS; turn += 1) {
+  for (const child of children.values()) {
+    child.send({ ...request, milliseconds: WARM_UP_MS });
+    await answerOf(child);
+  }
+  for (let turn = 0; turn < TURNS; turn += 1) {
     // Nobody always comes after the same one.
     const order = [...children].toSorted(() => Math.random() - 0.5);
     for (const [name, child] of order) {
       child.send(request);
-      const time = (await answerOf(child)) as number;
-      if (turn >= WARM_UP_TURNS) times.get(name)?.push(time);
+      times.get(name)?.push((await answerOf(child)) as number);
     }
   }
   return times;
