@@ -4,7 +4,7 @@ import { deepEqual } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
@@ -124,7 +124,8 @@ async function useSqlite(
     await install(folder, BETTER_SQLITE3, false);
   }
   const files = await mkdtemp(join(home, 'files-'));
-  const program = join(folder, `${driver.replace(':', '-')}.mjs`);
+  // Several runtimes share the application's folder, and are used at the same time.
+  const program = join(folder, `${basename(home)}-${driver.replace(':', '-')}.mjs`);
   const use = `await useSqlite(${JSON.stringify(driver)}, ${JSON.stringify(files)})`;
   await writeFile(program, `import { useSqlite } from './databases.mjs';\nconsole.log(${use});\n`);
   return run(command, [...args, program], folder);
