@@ -64,6 +64,37 @@ describe('several stores that write the same records', () => {
     expect(shapes).toContain('increment runs × 899');
   });
 
+  it.for(['updates', 'increments'])(
+    'lock them in the order of their ids, wherever Postgres keeps them: %s',
+    async (kind) => {
+      const some = ids.slice(0, 20);
+      for (const id of some.toReversed()) await store.insertRun(aRun({ id }));
+      const { store: own } = open();
+      const other = await pool.connect();
+      const lock = (id?: string) =>
+        other.query(`update runs set current_step = 'theirs' where id = $1`, [id]);
+      await other.query('begin');
+      await lock(some[0]);
+      const writing = Promise.all([
+        own.updateRun(idOf(404), {}),
+        ...some.map((id) =>
+          kind === 'updates'
+            ? own.updateRun(id, { error: 'e' })
+            : own.incrementRunOutput(id, { n: 1 }, at(1)),
+        ),
+      ]);
+      const isWaiting = async () =>
+        (await count('pg_stat_activity', `wait_event_type = 'Lock'`)) === 1;
+      await vi.waitUntil(isWaiting, { timeout: 20_000, interval: 10 });
+      // What comes later in that order nobody has locked yet.
+      for (const id of some) await lock(id);
+      await other.query('commit');
+      other.release();
+      expect(await writing).toEqual([false, ...some.map(() => true)]);
+      expect(errors).toEqual([]);
+    },
+  );
+
   it('end each of them once, whoever comes first', async () => {
     await Promise.all(ids.map((id) => store.insertRun(aRun({ id }))));
     const answers = await Promise.all(
@@ -103,16 +134,21 @@ describe('several stores that write the same records', () => {
 
   it('write children while others update their parents, and nobody waits in a circle', async () => {
     await Promise.all(ids.map((id) => store.insertRun(aRun({ id }))));
-    const [first, second] = [open(), open()];
+    const [first, second, third] = several(3, open).map((each) => each.store);
+    const rounds = [0, 1, 2, 3];
     await Promise.all([
-      ...ids.map((id) => first.store.insertStep(aStep({ id, runId: id }))),
-      ...ids.toReversed().map((id) => second.store.updateRun(id, { error: 'e' })),
-      ...ids.map((id) => second.store.insertStep(aStep({ id: `b${id}`, runId: id }))),
-      ...ids.toReversed().map((id) => first.store.incrementRunOutput(id, { n: 1 }, at(1))),
+      // Postgres locks the parent of each, in this order.
+      ...rounds.flatMap((round) =>
+        ids.toReversed().map((id) => first?.insertStep(aStep({ id: `${round} ${id}`, runId: id }))),
+      ),
+      ...rounds.flatMap((round) =>
+        ids.map((id) => second?.updateRun(id, { error: String(round) })),
+      ),
+      ...rounds.flatMap(() => ids.map((id) => third?.incrementRunOutput(id, { n: 1 }, at(1)))),
     ]);
     expect(errors).toEqual([]);
-    expect(await count('run_steps')).toBe(1800);
-    expect(await count('runs', `error = 'e' and output = '{"n": 1}'`)).toBe(900);
+    expect(await count('run_steps')).toBe(3600);
+    expect(await count('runs', `error = '3' and output = '{"n": 4}'`)).toBe(900);
   });
 });
 

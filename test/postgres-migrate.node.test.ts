@@ -148,6 +148,11 @@ const OTHERS: Record<
     'alter table runs add space_id text, add note text',
     ['the table "runs"', 'has space_id, note besides;'],
   ],
+  'has a column more, where others are missing': [
+    {},
+    'alter table runs add note text; drop table run_step_links, run_calls, run_steps',
+    ['the table "runs"', 'has note besides;'],
+  ],
   'has other columns altogether': [
     { tablePrefix: 'x_' },
     'create table x_run_calls (id uuid primary key, started timestamptz)',
