@@ -3,7 +3,7 @@ import { sizeOf, type Write } from './writes.js';
 
 /** A write that waits for its turn, or is on its way. */
 export interface Entry {
-  /** Which record it is of. */
+  /** Which record it is of; empty for one that does not wait. */
   key: string;
   write: Write;
   outcome?: Outcome;
@@ -41,9 +41,11 @@ export class GroupCommit {
 
   /** Resolves when the write is stored, to whether a row matched. */
   async write(write: Write): Promise<boolean> {
-    const entry = this.#enqueue(write);
+    const isAlone = !this.#flight && this.#queue.length === 0;
+    const entry: Entry = isAlone ? { key: '', write } : this.#enqueue(write);
+    if (isAlone) this.#flight = this.#send([entry]);
     while (!entry.outcome) {
-      this.#flight ??= this.#fly();
+      this.#flight ??= this.#send(this.#take());
       await this.#flight;
     }
     if ('error' in entry.outcome) throw entry.outcome.error;
@@ -63,8 +65,7 @@ export class GroupCommit {
     return entry;
   }
 
-  async #fly(): Promise<void> {
-    const entries = this.#take();
+  async #send(entries: Entry[]): Promise<void> {
     try {
       await this.#transport.send(entries);
     } catch (error) {

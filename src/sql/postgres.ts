@@ -58,7 +58,7 @@ export class PostgresStore extends SqlStore {
 
 function backendOf(client: PostgresClient, options: PostgresStoreOptions): Backend {
   const names = readOptions('create PostgresStore', options);
-  const statementOf = createWriteStatements(postgres, names);
+  const statementOf = createWriteStatements(postgres, names, ' returning "id"');
   const isPrepared = options.prepare ?? isPg(client);
 
   const query = ({ text, values }: Statement, isNamed = false): Promise<SqlRow[]> =>
@@ -73,8 +73,7 @@ function backendOf(client: PostgresClient, options: PostgresStoreOptions): Backe
   const sending: Sending = {
     together: (writes) => queryTogether(names, query, writes),
     alone: async (write) => {
-      const { text, values } = statementOf(write);
-      const rows = await query({ text: `${text} returning "id"`, values }, true);
+      const rows = await query(statementOf(write), true);
       return rows.length > 0;
     },
     isRefusal,
@@ -83,7 +82,8 @@ function backendOf(client: PostgresClient, options: PostgresStoreOptions): Backe
     maxWrites: MAX_WRITES,
     maxSize: MAX_SIZE,
     async send(entries) {
-      for (const alike of inOrder(entries)) await sendTogether(alike, sending);
+      const kinds = entries.length === 1 ? [entries] : inOrder(entries);
+      for (const alike of kinds) await sendTogether(alike, sending);
     },
   });
   return {

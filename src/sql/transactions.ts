@@ -23,6 +23,8 @@ interface Waiting {
   statement: Statement;
   isMatch: boolean;
   error?: unknown;
+  resolve(isMatch: boolean): void;
+  reject(error: unknown): void;
 }
 
 /**
@@ -33,7 +35,6 @@ interface Waiting {
 class Transactions {
   readonly #database: SyncDatabase;
   #waiting: Waiting[] = [];
-  #flush: Promise<void> | undefined;
 
   constructor(database: SyncDatabase) {
     this.#database = database;
@@ -41,25 +42,31 @@ class Transactions {
 
   /** Resolves when the transaction is committed, to whether the statement changed a row. */
   write(statement: Statement): Promise<boolean> {
-    const write: Waiting = { statement, isMatch: false };
-    this.#waiting.push(write);
-    this.#flush ??= Promise.resolve().then(() => this.#executeAll());
-    return this.#flush.then(() => {
-      if (write.error !== undefined) throw write.error;
-      return write.isMatch;
+    return new Promise((resolve, reject) => {
+      const isFirst = this.#waiting.length === 0;
+      this.#waiting.push({ statement, isMatch: false, resolve, reject });
+      if (isFirst) queueMicrotask(() => this.#flush());
     });
   }
 
-  /** Rejects when nothing was stored. */
-  #executeAll(): void {
+  #flush(): void {
     const writes = this.#waiting;
     this.#waiting = [];
-    this.#flush = undefined;
-    const execute = () => {
-      for (const write of writes) this.#execute(write);
-    };
-    if (writes.length === 1) execute();
-    else this.#database.transaction(execute);
+    try {
+      const execute = () => {
+        for (const write of writes) this.#execute(write);
+      };
+      if (writes.length === 1) execute();
+      else this.#database.transaction(execute);
+    } catch (error) {
+      // Nothing was stored.
+      for (const { reject } of writes) reject(error);
+      return;
+    }
+    for (const { error, isMatch, resolve, reject } of writes) {
+      if (error === undefined) resolve(isMatch);
+      else reject(error);
+    }
   }
 
   #execute(write: Waiting): void {

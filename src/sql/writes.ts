@@ -3,7 +3,14 @@ import { mergeOutputIncrements, toMilliseconds } from '../helpers.js';
 import type { RowConditions } from '../rows.js';
 import { type Dialect, Parameters, type SqlRow, type Statement } from './dialect.js';
 import type { Names } from './options.js';
-import { COLUMNS, type Column, isBelowStep, RUN_ID, type TableName } from './tables.js';
+import {
+  COLUMNS,
+  type Column,
+  isBelowStep,
+  RUN_ID,
+  TABLE_NAMES,
+  type TableName,
+} from './tables.js';
 
 /** A write as it was asked for: encoded at once, so that nobody changes it while it waits. */
 export interface Write {
@@ -32,6 +39,10 @@ export function toInsert(dialect: Dialect, table: TableName, record: object): Wr
   return { kind: 'insert', table, id: row.id, columns, values, conditions: {} };
 }
 
+const BY_FIELD = Object.fromEntries(
+  TABLE_NAMES.map((table) => [table, new Map(COLUMNS[table].map((each) => [each.field, each]))]),
+) as Record<TableName, Map<string, Column>>;
+
 /** @throws {RunsError} `invalid_argument` for a field that the records do not have */
 export function toUpdate(
   dialect: Dialect,
@@ -40,21 +51,27 @@ export function toUpdate(
   fields: object,
   conditions: RowConditions = {},
 ): Write {
-  const given = new Map(Object.entries(fields).filter(([, value]) => value !== undefined));
-  const columns = COLUMNS[table].filter(({ field }) => given.has(field));
-  if (columns.length < given.size) {
-    const known = new Set(columns.map(({ field }) => field));
-    const unknown = [...given.keys()].filter((field) => !known.has(field));
+  const columns: Column[] = [];
+  const values: unknown[] = [];
+  const unknown: string[] = [];
+  // To merge nothing is to leave the output alone.
+  const isKept = conditions.mergeOutput && !(fields as SqlRow).output;
+  for (const [field, value] of Object.entries(fields)) {
+    if (value === undefined || (isKept && field === 'output')) continue;
+    const column = BY_FIELD[table].get(field);
+    if (column) {
+      columns.push(column);
+      values.push(encode(dialect, column.type, value));
+    } else {
+      unknown.push(field);
+    }
+  }
+  if (unknown.length > 0) {
     const problem = `it has no field ${unknown.join(', ')}`;
     throw new RunsError('invalid_argument', `Cannot update ${KINDS[table]} "${id}": ${problem}`);
   }
-  // To merge nothing is to leave the output alone.
-  const isKept = conditions.mergeOutput && !given.get('output');
-  const written = isKept ? columns.filter(({ field }) => field !== 'output') : columns;
-  const values = written.map(({ field, type }) => encode(dialect, type, given.get(field)));
   const { mergeOutput: _, ...others } = conditions;
-  const held = isKept ? others : conditions;
-  return { kind: 'update', table, id, columns: written, values, conditions: held };
+  return { kind: 'update', table, id, columns, values, conditions: isKept ? others : conditions };
 }
 
 const COUNTED = COLUMNS.runs.filter(({ field }) => field === 'output' || field === 'updatedAt');
@@ -116,7 +133,11 @@ export function payloadOf(table: TableName, row: SqlRow): number {
 }
 
 /** Makes the statement of a write, alone; the texts are made once for each shape of a write. */
-export function createWriteStatements(dialect: Dialect, names: Names): (write: Write) => Statement {
+export function createWriteStatements(
+  dialect: Dialect,
+  names: Names,
+  ending = '',
+): (write: Write) => Statement {
   const texts = new Map<string, string>();
   const owners = names.owner.map(([, value]) => value);
 
@@ -174,6 +195,7 @@ export function createWriteStatements(dialect: Dialect, names: Names): (write: W
           : kind === 'update'
             ? updateText(write)
             : incrementText();
+      text += ending;
       texts.set(shape, text);
     }
     return text;
