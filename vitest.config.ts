@@ -20,6 +20,17 @@ export const base: ViteUserConfig = {
   },
 };
 
+/** Runs tests in workerd, with a D1 database and Durable Objects. */
+export const workers = () =>
+  cloudflareTest({
+    main: './test/support/worker.ts',
+    miniflare: {
+      compatibilityDate: '2026-07-01',
+      d1Databases: ['DB'],
+      durableObjects: { RUNS: { className: 'RunsObject', useSQLite: true } },
+    },
+  });
+
 export default defineConfig({
   ...base,
   test: {
@@ -36,16 +47,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        plugins: [
-          cloudflareTest({
-            main: './test/support/worker.ts',
-            miniflare: {
-              compatibilityDate: '2026-07-01',
-              d1Databases: ['DB'],
-              durableObjects: { RUNS: { className: 'RunsObject', useSQLite: true } },
-            },
-          }),
-        ],
+        plugins: [workers()],
         test: {
           name: 'workers',
           include: ['test/**/*.test.ts'],
