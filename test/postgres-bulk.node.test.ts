@@ -222,6 +222,20 @@ describe.for(TABLES.map((table) => [table.kind, table] as const))(
   },
 );
 
+it('an update that changes the id itself is answered as it is alone', async () => {
+  const alone = open({ groupCommit: false }).store;
+  for (const n of [1, 2, 3]) await store.insertRun(aRun({ id: idOf(n) }));
+  expect(await alone.updateRun(idOf(1), { id: idOf(11) })).toBe(true);
+  const results = await together(() => [
+    store.updateRun(idOf(2), { id: idOf(12) }),
+    store.updateRun(idOf(3), { error: 'e' }),
+    store.updateRun(idOf(404), { id: idOf(14) }),
+  ]);
+  expect(sent.map(shapeOf)).toEqual(['update runs × 3']);
+  expect(results).toEqual([true, true, false]);
+  expect(await store.getRun(idOf(12))).toEqual(aRun({ id: idOf(12) }));
+});
+
 it('a field whose value is undefined is not given', async () => {
   const run = aRun({ error: 'e' });
   await store.insertRun(run);

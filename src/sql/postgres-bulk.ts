@@ -122,9 +122,10 @@ function update(
   const locked =
     `select x.* from (${wanted}) x join ${name} t on ${ownedAlike(names, 't.', 'x.')}t."id" = x."#id"` +
     ` order by t."id" for no key update of t`;
+  // Gives back the id that was asked for: an update may have changed that of the row.
   const text =
     `with w as materialized (${locked}) update ${name} t set ${set} from w` +
-    ` where ${ownedAlike(names, 't.', 'w.')}t."id" = w."#id"${condition} returning t."id" as "id"`;
+    ` where ${ownedAlike(names, 't.', 'w.')}t."id" = w."#id"${condition} returning w."#id" as "id"`;
   return { text, values: parameters.values };
 }
 
