@@ -173,11 +173,11 @@ describe('a sweep', () => {
   afterAll(() => pool.query('drop function wait_at_gate cascade'));
 
   /** Sweeps; when the sweep is about to end the first run, acts; then lets it go on. */
-  async function sweepAround<T>(act: () => Promise<T>) {
+  async function sweepAround<T>(act: () => Promise<T>, changes?: Partial<StaleSweep>) {
     const gate = await pool.connect();
     await gate.query('select pg_advisory_lock($1)', [GATE]);
     try {
-      const sweeping = store.closeStale(SWEEP);
+      const sweeping = store.closeStale({ ...SWEEP, ...changes });
       const isWaiting = async () =>
         (await count('pg_locks', `locktype = 'advisory' and not granted`)) === 1;
       await vi.waitUntil(isWaiting, { timeout: 20_000, interval: 10 });
@@ -209,6 +209,32 @@ describe('a sweep', () => {
     expect(closed.steps.sort()).toEqual(['alone1', 's2']);
     expect(await store.getStep('s1')).toEqual(aStep({ id: 's1', runId: 'r1', updatedAt: BEFORE }));
     expect(await store.getStep('alone2')).toMatchObject({ status: 'running', error: null });
+    // A call goes on while its step does.
+    expect(closed.calls).toEqual(['c2']);
+    expect(await store.getCall('c1')).toMatchObject({ status: 'running', error: null });
+  });
+
+  it('spares the calls of a step that has moved, though it could not have ended that step yet', async () => {
+    await store.updateStep('s1', { createdAt: at(1) });
+    const { closed, result } = await sweepAround(
+      () => store.updateStep('s1', { updatedAt: BEFORE }, { ifStatus: ['running'] }),
+      { limit: 1 },
+    );
+    expect(result).toBe(true);
+    expect(closed.steps).not.toContain('s1');
+    expect(closed.calls).toEqual([]);
+    expect(await store.getCall('c1')).toMatchObject({ status: 'running', error: null });
+  });
+
+  it('spares the calls of a step that somebody is just moving', async () => {
+    const moving = await pool.connect();
+    await moving.query('begin');
+    await moving.query(`update run_steps set updated_at = $1 where id = 's1'`, [BEFORE]);
+    const closed = await store.closeStale(SWEEP);
+    await moving.query('commit');
+    moving.release();
+    expect(closed.calls).toEqual(['c2']);
+    expect(await store.closeStale(SWEEP)).toEqual({ runs: [], steps: [], calls: [] });
   });
 
   it('leaves alone what has ended since the sweep began', async () => {

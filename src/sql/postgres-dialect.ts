@@ -4,6 +4,7 @@ import { type Names, readSchemaOptions, type SchemaOptions } from './options.js'
 import { checkTable, createIndexes, createTable } from './schema.js';
 import { type Closing, closings } from './sweeping.js';
 import { type ColumnType, TABLE_NAMES } from './tables.js';
+import { owned, ownedAlike } from './writes.js';
 
 /** The largest number of JavaScript; a sum beyond it is not taken. */
 const MAX_NUMBER = '1.7976931348623157e308';
@@ -142,20 +143,45 @@ async function checkTables(
 /**
  * Makes the one statement of a sweep. Records that somebody else is writing are
  * passed over, and a record is looked at once more when it is written: who has just
- * moved it has saved it.
+ * moved it has saved it, and a step its calls.
  */
 export function sweepAtOnce(names: Names, sweep: StaleSweep): Statement {
   const parameters = new Parameters(postgres);
-  const parts = closings(postgres, names, sweep, parameters);
-  const close = ({ kind, table, stale, changes, isStill }: Closing) => [
-    `"stale_${kind}" as materialized (${stale()} for no key update of t skip locked)`,
+  const { runs, steps, calls } = closings(postgres, names, sweep, parameters);
+  /** Selects records that nobody else is writing, as they are once they are locked. */
+  const lock = (name: string, query: string) =>
+    `"${name}" as materialized (${query} for no key update of t skip locked)`;
+  const close = ({ kind, table, changes, isStill }: Closing) =>
     `"closed_${kind}" as (update ${table} set ${changes()}` +
-      ` where ${isStill()} and "id" in (select "id" from "stale_${kind}") returning "id")`,
+    ` where ${isStill()} and "id" in (select "id" from "stale_${kind}") returning "id")`;
+  const mine = () => owned(names, parameters, 't.');
+
+  // The limit is that of each kind: a stale step may have to wait for another sweep, and its calls not.
+  const heldSteps =
+    `select t."id" from ${steps.table} t where ${mine()}t."id" in (select "step_id" from "old_calls")` +
+    ` and t."id" not in (select "id" from "stale_steps") and ${steps.isStale()}`;
+  const isStepOpen =
+    `exists (select 1 from ${steps.table} s where ${ownedAlike(names, 's.', 't.')}` +
+    `s."id" = t."step_id" and s."status" in ('pending', 'running'))`;
+  const staleCalls =
+    `select t."id" from ${calls.table} t where ${mine()}t."id" in (select "id" from "old_calls") and` +
+    ` (not ${isStepOpen} or t."step_id" in (select "id" from "closed_steps")` +
+    ` or t."step_id" in (select "id" from "held_steps"))`;
+  const parts = [
+    lock('stale_runs', runs.stale()),
+    close(runs),
+    lock('stale_steps', steps.stale()),
+    close(steps),
+    `"old_calls" as materialized (${calls.stale('t."id", t."step_id"')})`,
+    lock('held_steps', heldSteps),
+    lock('stale_calls', staleCalls),
+    close(calls),
   ];
-  const closing = [parts.runs, parts.steps, parts.calls];
-  const rows = closing.map(
+  const rows = [runs, steps, calls].map(
     ({ kind }) => `select '${kind}' as "kind", "id" as "id" from "closed_${kind}"`,
   );
-  const text = `with ${closing.flatMap(close).join(', ')} ${rows.join(' union all ')}`;
-  return { text, values: parameters.values };
+  return {
+    text: `with ${parts.join(', ')} ${rows.join(' union all ')}`,
+    values: parameters.values,
+  };
 }

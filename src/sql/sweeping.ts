@@ -8,8 +8,10 @@ import { owned, ownedAlike } from './writes.js';
 export interface Closing {
   kind: 'runs' | 'steps' | 'calls';
   table: string;
-  /** Selects the ids of the oldest that are stale, of `t`. */
-  stale: () => string;
+  /** Selects the oldest that are stale, of `t`: their ids, or other columns. */
+  stale: (columns?: string) => string;
+  /** What is stale, of `t`. */
+  isStale: () => string;
   /** What is set; its columns are those of the table itself. */
   changes: () => string;
   /** Checks again, when the row is written, what may have changed since it was selected, of `t`. */
@@ -52,8 +54,9 @@ export function closings(
     return {
       kind,
       table: table(name),
-      stale: () =>
-        `select t."id" from ${table(name)} t where ${owned(names, parameters, 't.')}${isStale[kind]()}` +
+      isStale: isStale[kind],
+      stale: (columns = 't."id"') =>
+        `select ${columns} from ${table(name)} t where ${owned(names, parameters, 't.')}${isStale[kind]()}` +
         ` order by t."created_at", t."id" limit ${parameters.bind(limit, 'integer')}`,
       changes: () => {
         const changes = [
