@@ -127,9 +127,39 @@ describe('several stores that write the same records', () => {
     for (const [index, { stored }] of outcomes.entries()) {
       expect(await count('runs', `run_type = '${index}'`)).toBe(stored);
     }
+    expect(errors).not.toContain('40P01');
     expect(await count('runs')).toBe(100);
     const refused = outcomes.flatMap((each) => each.errors);
     expect(refused).toMatchObject(several(100, () => ({ code: '23505' })));
+  });
+
+  it('insert them in the order of their ids, so that nobody waits in a circle', async () => {
+    const some = ids.slice(0, 20);
+    const { store: own } = open();
+    const other = await pool.connect();
+    const insert = (id: string) =>
+      other.query(
+        `insert into runs (id, run_type, trigger, actor_type, status, created_at, updated_at)
+          values ($1, 'theirs', 'cron', 'system', 'running', now(), now())`,
+        [id],
+      );
+    await other.query('begin');
+    await insert(some[0]!);
+    const writing = Promise.all([
+      own.updateRun(idOf(404), {}),
+      outcomesOf(some.toReversed().map((id) => own.insertRun(aRun({ id })))),
+    ]);
+    const isWaiting = async () =>
+      (await count('pg_stat_activity', `wait_event_type = 'Lock'`)) === 1;
+    await vi.waitUntil(isWaiting, { timeout: 20_000, interval: 10 });
+    // What comes later in that order nobody has inserted yet.
+    for (const id of some.slice(1)) await insert(id);
+    await other.query('commit');
+    other.release();
+    const [, { stored, errors: refused }] = await writing;
+    expect(stored).toBe(0);
+    expect(refused).toMatchObject(some.map(() => ({ code: '23505' })));
+    expect(errors).not.toContain('40P01');
   });
 
   it('write children while others update their parents, and nobody waits in a circle', async () => {

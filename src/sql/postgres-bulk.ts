@@ -57,9 +57,10 @@ export function insertTogether(names: Names, writes: Write[]): Statement {
     const step = `${owned(names, parameters, 's.')}s."id" = x."step_id"`;
     values.push(`(select s."run_id" from ${names.table('run_steps')} s where ${step})`);
   }
+  // In the order of their ids, so that two statements never wait for each other's rows.
   const text =
     `insert into ${names.table(table)} (${into.join(', ')}) select ${values.join(', ')}` +
-    ` from (${rows}) x on conflict do nothing returning "id" as "id"`;
+    ` from (${rows}) x order by x."id" on conflict do nothing returning "id" as "id"`;
   return { text, values: parameters.values };
 }
 
