@@ -80,9 +80,42 @@ describe('what Postgres has undone because of others', () => {
     expect(await count('runs')).toBe(2);
   });
 
+  /** Lets all time pass that anybody waits for, and tells for how long that was, each time. */
+  async function waitsOf(work: () => Promise<unknown>): Promise<number[]> {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const waiting = vi.spyOn(globalThis, 'setTimeout');
+    try {
+      const done = work();
+      await vi.runAllTimersAsync();
+      await done;
+      expect(vi.getTimerCount()).toBe(0);
+      return waiting.mock.calls.map(([, milliseconds]) => milliseconds as number);
+    } finally {
+      vi.restoreAllMocks();
+      vi.useRealTimers();
+    }
+  }
+
+  it('is sent again after a pause that grows to a tenth of a second, and none after the last', async () => {
+    const { store, sent } = open(failing(Infinity, '40001'));
+    const wait = (random: number) =>
+      waitsOf(() => {
+        vi.spyOn(Math, 'random').mockReturnValue(random);
+        return expect(store.insertRun(aRun())).rejects.toMatchObject({ code: '40001' });
+      });
+    const growing = [2, 4, 8, 16, 32, 64, ...several(93, () => 100)];
+    expect(await wait(1)).toEqual(growing);
+    // Each a random part of that, so that those who met do not meet again.
+    expect(await wait(0.25)).toEqual(growing.map((each) => each / 4));
+    expect(sent).toHaveLength(200);
+  });
+
   it('is given up after a hundred tries, with the error of the last', async () => {
     const { store, sent } = open(failing(Infinity, '40001'));
-    const { errors } = await outcomesOf(several(3, (n) => store.insertRun(aRun({ id: idOf(n) }))));
+    let errors: unknown[] = [];
+    await waitsOf(async () => {
+      ({ errors } = await outcomesOf(several(3, (n) => store.insertRun(aRun({ id: idOf(n) })))));
+    });
     expect(errors).toMatchObject(several(3, () => ({ code: '40001' })));
     expect(sent.map(shapeOf)).toEqual([
       ...several(100, () => 'insert runs'),

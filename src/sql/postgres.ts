@@ -35,6 +35,8 @@ const MAX_WRITES = 1000;
 const MAX_SIZE = 4_000_000;
 /** How often a statement is sent that Postgres has undone because of another one. */
 const MAX_TRIES = 100;
+/** How long it waits before that at most, in milliseconds. */
+const MAX_PAUSE_MS = 100;
 
 /**
  * Keeps runs, steps, calls and links in Postgres.
@@ -137,7 +139,14 @@ async function repeat<T>(send: () => Promise<T>): Promise<T> {
       if ((state !== '40001' && state !== '40P01') || tries === MAX_TRIES) throw error;
       first ??= error;
     }
+    await pause(tries);
   }
+}
+
+/** Waits longer from try to try; for a random time, so that those who met do not meet again. */
+function pause(tries: number): Promise<void> {
+  const longest = Math.min(MAX_PAUSE_MS, 2 ** tries);
+  return new Promise((resolve) => setTimeout(resolve, Math.random() * longest));
 }
 
 /** Whether Postgres has refused a row: what it says of data, constraints, limits and functions. A table that is not there refuses all. */
