@@ -6,8 +6,8 @@ export const SIZES = {
   crashes: { ci: 20, full: 300 },
   /** Runs recorded while Postgres restarts and loses connections. */
   faults: { ci: 2_000, full: 2_000 },
-  /** Increments of each process. */
-  processes: { ci: 10_000, full: 10_000 },
+  /** Increments of each process, and runs that several processes end. */
+  processes: { ci: 2_000, full: 10_000 },
   /** Calls under one tracker. */
   load: { ci: 50_000, full: 1_000_000 },
 } as const;
