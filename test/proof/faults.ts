@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mergeOutputIncrements } from '../../src/helpers.js';
-import type { RunStore } from '../../src/index.js';
+import type { RunStore, StepLinkStore } from '../../src/index.js';
 import type { SqlStore } from '../../src/sql/sqlite.js';
+
+type Methods = Partial<RunStore & StepLinkStore>;
 
 /** Ways in which a store could be wrong; a check that does not find out is worth nothing. */
 const FAULTS = {
@@ -19,20 +21,34 @@ const FAULTS = {
     updateRun: (id, fields) => store.updateRun(id, fields),
   }),
   'answers before it has stored': (store) => ({
-    async insertRun(run) {
-      void sleep(20).then(() => store.insertRun(run));
+    async insertStepLink(link) {
+      void sleep(200).then(() => store.insertStepLink(link));
     },
-    insertStep: (step) => sleep(20).then(() => store.insertStep(step)),
   }),
   'writes an end in two parts': (store) => ({
     async updateRun(id, { status, ...others }, conditions) {
       if (!status) return store.updateRun(id, others, conditions);
       const isMatch = await store.updateRun(id, { status }, conditions);
-      await sleep(1);
+      await sleep(10);
       return isMatch && store.updateRun(id, others);
     },
   }),
-} satisfies Record<string, (store: SqlStore) => Partial<RunStore>>;
+  'forgets the calls when it sweeps': (store) => ({
+    async closeStale(sweep) {
+      const closed = await store.closeStale(sweep);
+      const reopened = { status: 'running', error: null, durationMs: null } as const;
+      await Promise.all(closed.calls.map((id) => store.updateCall(id, reopened)));
+      return { ...closed, calls: [] };
+    },
+  }),
+  'sweeps what has ended': (store) => ({
+    async closeStale(sweep) {
+      const { items } = await store.listRuns({ status: 'completed' });
+      await Promise.all(items.map(({ id }) => store.updateRun(id, { error: sweep.error })));
+      return store.closeStale(sweep);
+    },
+  }),
+} satisfies Record<string, (store: SqlStore) => Methods>;
 
 export type Fault = keyof typeof FAULTS;
 
@@ -42,7 +58,7 @@ export function withFault(store: SqlStore, fault: Fault | undefined): SqlStore {
 }
 
 /** The same store with other methods in the place of some. */
-export function withMethods(store: SqlStore, methods: Partial<RunStore>): SqlStore {
+export function withMethods(store: SqlStore, methods: Methods): SqlStore {
   return new Proxy(store, {
     get(target, key) {
       const own = Reflect.get(methods, key);
