@@ -5,24 +5,22 @@
  */
 import { type D1Statement, D1Store } from '@systemoperator/runs/d1';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
-import { printAim, printRow } from './report.ts';
+import { type Benchmark, print, type Row } from './report.ts';
 import { insertParents, type Job, newJobs, type Parent, uuid4, write } from './store-records.ts';
 
-type Original = ReturnType<Awaited<ReturnType<Miniflare['getD1Database']>>['prepare']>;
+type Database = Awaited<ReturnType<Miniflare['getD1Database']>>;
+type Original = ReturnType<Database['prepare']>;
+
+interface Count {
+  trips: number;
+  statements: number;
+  refused: number;
+}
 
 const CALLS = 100;
 
-const miniflare = new Miniflare(
-  convertV4MiniflareOptions({
-    compatibilityDate: '2026-07-01',
-    modules: true,
-    script: 'export default { fetch: () => new Response() };',
-    d1Databases: ['DB'],
-  }),
-);
-
 /** Stores calls, all at once, and counts the round trips; and the calls that were refused. */
-async function count(jobs: Job[]): Promise<{ trips: number; statements: number; refused: number }> {
+async function count(database: Database, jobs: Job[]): Promise<Count> {
   let trips = 0;
   let statements = 0;
   const originals = new WeakMap<D1Statement, Original>();
@@ -51,33 +49,60 @@ async function count(jobs: Job[]): Promise<{ trips: number; statements: number; 
   return { trips, statements, refused };
 }
 
-const database = await miniflare.getD1Database('DB');
-try {
-  const store = new D1Store(database);
-  await store.migrate();
-  const parents = await insertParents(store, 10, uuid4);
-  const unknown: Parent[] = [{ runId: uuid4(), stepId: uuid4() }];
-  const good = () => newJobs(CALLS, parents, uuid4);
-  const [duplicate] = good() as [Job];
-  await store.insertCall(duplicate.call);
+export const d1: Benchmark = {
+  title: 'How many round trips calls take to D1',
+  about: `Requests that \`D1Store\` sends for ${CALLS} calls at once, an insert and a conditional update each, to a D1 in
+miniflare; D1 is far away, so trips are what counts. Beside them, the same with one bad row among them, which D1
+refuses together with all that was sent with it.`,
+  async measure(_options, tell) {
+    const miniflare = new Miniflare(
+      convertV4MiniflareOptions({
+        compatibilityDate: '2026-07-01',
+        modules: true,
+        script: 'export default { fetch: () => new Response() };',
+        d1Databases: ['DB'],
+      }),
+    );
+    try {
+      const database = await miniflare.getD1Database('DB');
+      const store = new D1Store(database);
+      await store.migrate();
+      const parents = await insertParents(store, 10, uuid4);
+      const unknown: Parent[] = [{ runId: uuid4(), stepId: uuid4() }];
+      const good = () => newJobs(CALLS, parents, uuid4);
+      const [duplicate] = good() as [Job];
+      await store.insertCall(duplicate.call);
 
-  console.log(`D1 in miniflare: ${CALLS} calls at once, an insert and a conditional update each`);
-  printRow('', ['round trips', 'statements', 'refused']);
-  const base = await count(good());
-  printRow('no bad row', [String(base.trips), String(base.statements), String(base.refused)]);
-  let most = 0;
-  for (const [name, [bad]] of [
-    ['one of an unknown step', newJobs(1, unknown, uuid4)],
-    ['one whose id exists', [duplicate]],
-  ] as const) {
-    const jobs = good();
-    jobs[CALLS / 2] = bad as Job;
-    const { trips, statements, refused } = await count(jobs);
-    printRow(name, [String(trips), String(statements), String(refused)]);
-    most = Math.max(most, trips - base.trips);
-  }
-  printAim('round trips', base.trips, { atMost: 6 });
-  printAim('round trips more for one bad row', most, { atMost: 16 });
-} finally {
-  await miniflare.dispose();
+      const base = await count(database, good());
+      const rows = [rowOf('no bad row', base)];
+      let most = 0;
+      for (const [name, [bad]] of [
+        ['one of an unknown step', newJobs(1, unknown, uuid4)],
+        ['one whose id exists', [duplicate]],
+      ] as const) {
+        const jobs = good();
+        jobs[CALLS / 2] = bad as Job;
+        const counted = await count(database, jobs);
+        rows.push(rowOf(name, counted));
+        most = Math.max(most, counted.trips - base.trips);
+      }
+      tell({
+        title: `${CALLS} calls at once`,
+        columns: ['', 'round trips', 'statements', 'calls refused'],
+        rows,
+        aimed: [
+          { name: 'round trips', value: base.trips, aim: { atMost: 6 }, unit: '' },
+          { name: 'more of them for one bad row', value: most, aim: { atMost: 16 }, unit: '' },
+        ],
+      });
+    } finally {
+      await miniflare.dispose();
+    }
+  },
+};
+
+function rowOf(name: string, { trips, statements, refused }: Count): Row {
+  return [name, trips, statements, refused];
 }
+
+if (import.meta.main) await print(d1);

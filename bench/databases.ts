@@ -1,6 +1,6 @@
 /** The databases that the benchmarks of the stores write to. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PostgresStore } from '@systemoperator/runs/postgres';
@@ -87,16 +87,10 @@ export async function withPlaces(
   }
 }
 
-export async function describeMachine(url?: string): Promise<string> {
-  const parts = [`Node ${process.version}`, `${cpus().length} × ${cpus()[0]?.model}`];
-  const sqlite = new DatabaseSync(':memory:');
-  parts.push(`SQLite ${sqlite.prepare('select sqlite_version() as v').get()?.v}`);
-  sqlite.close();
-  if (url) {
-    const pool = new Pool({ connectionString: url });
-    const { rows } = await pool.query<{ server_version: string }>('show server_version');
-    parts.push(`PostgreSQL ${rows[0]?.server_version}`);
-    await pool.end();
-  }
-  return parts.join(', ');
+/** What the server says that it is. */
+export async function askVersion(url: string): Promise<string> {
+  const pool = new Pool({ connectionString: url });
+  const { rows } = await pool.query<{ server_version: string }>('show server_version');
+  await pool.end();
+  return rows[0]?.server_version ?? 'unknown';
 }

@@ -6,12 +6,14 @@
  */
 import type { Run, RunQuery } from '@systemoperator/runs';
 import { createViewer } from '@systemoperator/runs/viewer';
-import { type Database, describeMachine, openDatabase, withPlaces } from './databases.ts';
-import { median, printAim } from './report.ts';
+import { type Database, openDatabase, type Place, withPlaces } from './databases.ts';
+import { type Benchmark, formatCount, median, print, type Table } from './report.ts';
 import { newRun, outputOf, uuid4 } from './store-records.ts';
 
-const RUNS = 1_000_000;
+const FULL = 1_000_000;
+const QUICK = 20_000;
 const GROUP = 2000;
+const RUNS_OF_AN_ACTOR = 500;
 /** A run starts every ten seconds. */
 const INTERVAL_MS = 10_000;
 const FIRST_AT = Date.UTC(2026, 0, 1);
@@ -28,13 +30,13 @@ const QUERIES: Record<string, RunQuery> = {
   "actorId: 'user_7'": { actorId: 'user_7' },
 };
 
-/** One of twenty types and, for every other run, of a thousand actors; 3 of 100 failed, 1 of 1 000 goes on. */
-function runAt(index: number): Run {
+/** One of twenty types and, every other one, of so many actors; 3 of 100 failed, 1 of 1 000 goes on. */
+function runAt(index: number, actors: number): Run {
   const createdAt = new Date(FIRST_AT + index * INTERVAL_MS);
   const id = uuid4();
   const fields = {
     runType: `sync_${index % 20}`,
-    actorId: index % 2 === 0 ? null : `user_${((index - 1) / 2) % 1000}`,
+    actorId: index % 2 === 0 ? null : `user_${((index - 1) / 2) % actors}`,
   };
   if (index % 1000 === 500) return newRun(id, createdAt, fields);
   const completedAt = new Date(createdAt.getTime() + 3_000);
@@ -50,10 +52,11 @@ function runAt(index: number): Run {
   });
 }
 
-async function fill({ store, sqlite, execute }: Database): Promise<void> {
+async function fill({ store, sqlite, execute }: Database, count: number): Promise<void> {
   sqlite?.exec('pragma synchronous = off');
-  for (let start = 0; start < RUNS; start += GROUP) {
-    const runs = Array.from({ length: GROUP }, (_, offset) => runAt(start + offset));
+  const actors = count / 2 / RUNS_OF_AN_ACTOR;
+  for (let start = 0; start < count; start += GROUP) {
+    const runs = Array.from({ length: GROUP }, (_, offset) => runAt(start + offset, actors));
     await Promise.all(runs.map((run) => store.insertRun(run)));
   }
   await execute('analyze runs');
@@ -87,25 +90,51 @@ async function measureViewer({ store }: Database): Promise<number> {
   return median(times);
 }
 
-const [only] = process.argv.slice(2);
-const middle = new Date(FIRST_AT + (RUNS / 2) * INTERVAL_MS);
-await withPlaces(async (postgres, fileOf) => {
-  const url = only === 'sqlite' ? undefined : await postgres();
-  console.log(await describeMachine(url));
-  for (const kind of ['postgres', 'sqlite'] as const) {
-    if (only && kind !== only) continue;
-    const at = kind === 'postgres' ? (url as string) : fileOf('runs.db');
-    const database = await openDatabase({ kind, at });
-    await fill(database);
-    console.log(`\n${kind}: a page of 50 of ${RUNS} runs, medians of ${ROUNDS}`);
-    for (const [name, query] of Object.entries(QUERIES)) {
-      printAim(`${name}, first page`, await measure(database, query), { atMost: MAX_MS }, ' ms');
-      const { nextCursor } = await database.store.listRuns({ ...query, createdBefore: middle });
-      const deep = { ...query, cursor: nextCursor ?? undefined };
-      printAim(`${name}, in the middle`, await measure(database, deep), { atMost: MAX_MS }, ' ms');
-    }
-    const time = await measureViewer(database);
-    console.log(`  the first page of the viewer, as HTML: ${time.toFixed(2)} ms`);
-    await database.close();
+async function compare(title: string, place: Place, count: number): Promise<Table> {
+  const database = await openDatabase(place);
+  await fill(database, count);
+  const middle = new Date(FIRST_AT + (count / 2) * INTERVAL_MS);
+  const rows: [name: string, first: number, deep: number][] = [];
+  for (const [name, query] of Object.entries(QUERIES)) {
+    const first = await measure(database, query);
+    const { nextCursor } = await database.store.listRuns({ ...query, createdBefore: middle });
+    const deep = await measure(database, { ...query, cursor: nextCursor ?? undefined });
+    rows.push([name, first, deep]);
   }
-});
+  const viewer = await measureViewer(database);
+  await database.close();
+  return {
+    title,
+    columns: ['ms a page', 'the first', 'in the middle'],
+    rows: [...rows, ['the list in the viewer, as HTML', viewer, undefined]],
+    aimed: [
+      {
+        name: 'the slowest page of runs',
+        value: Math.max(...rows.flatMap(([, first, deep]) => [first, deep])),
+        aim: { atMost: MAX_MS },
+        unit: ' ms',
+      },
+    ],
+  };
+}
+
+export const lists: Benchmark = {
+  title: 'What a page of runs costs among a million',
+  about: `Time of \`listRuns\` for a page of 50: the first page, and one that a cursor leads to in the middle. The table
+holds ${formatCount(FULL)} runs of twenty types and a thousand actors, of which 3 in 100 failed and 1 in 1 000 still runs.
+And the time of the first page of the viewer, from the request to the last byte of HTML. Figures are medians of
+${ROUNDS} pages.`,
+  async measure({ isQuick, only }, tell) {
+    const count = isQuick ? QUICK : FULL;
+    await withPlaces(async (postgres, fileOf) => {
+      if (only !== 'sqlite') {
+        tell(await compare('PostgreSQL', { kind: 'postgres', at: await postgres() }, count));
+      }
+      if (only !== 'postgres') {
+        tell(await compare('SQLite file', { kind: 'sqlite', at: fileOf('runs.db') }, count));
+      }
+    });
+  },
+};
+
+if (import.meta.main) await print(lists);

@@ -5,23 +5,28 @@
  * so that a machine that is slow for a while is slow for everybody.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { constants, gzipSync } from 'node:zlib';
 import { buildSync } from 'esbuild';
+import { type Benchmark, formatCount, median, print, type Table } from './report.ts';
 
 const TURNS = 5;
-const OPERATIONS = ['call', 'nested'] as const;
-const SUBJECTS = [
-  'none',
-  'opentelemetry',
-  'no-op store',
-  'conditional Map',
-  'plain Map',
-  'MemoryStore',
-];
+const OPERATIONS = {
+  call: '`executeCall`',
+  nested: '`executeRun` ⊃ `executeStep` ⊃ `executeCall`',
+};
+type Operation = keyof typeof OPERATIONS;
+
+const SUBJECTS = {
+  none: 'nothing is tracked',
+  opentelemetry: 'OpenTelemetry',
+  'no-op store': 'a store that does nothing',
+  'conditional Map': 'a `Map`, conditional updates',
+  'plain Map': 'a `Map`, nine methods',
+  MemoryStore: '`MemoryStore`',
+};
 /** The most that each may take, as a ratio to OpenTelemetry's spans. */
 const AIMS: Record<string, { call?: number; nested?: number }> = {
   'no-op store': { call: 0.5, nested: 0.5 },
@@ -30,65 +35,78 @@ const AIMS: Record<string, { call?: number; nested?: number }> = {
 };
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const scratch = mkdtempSync(join(tmpdir(), 'runs-bench-'));
 
-function run(program: string, ...args: string[]): string {
-  return execFileSync(process.execPath, [program, ...args], { encoding: 'utf8' });
+export const tracking: Benchmark = {
+  title: 'What tracking costs',
+  about: `Time of the processor in the application, beside what [OpenTelemetry](https://opentelemetry.io)'s spans cost:
+one function that does nothing is called inside one \`executeCall\`, and inside a run around a step around a call; for
+OpenTelemetry, inside one span and inside three, with the same texts as attributes, a processor that drops them and no
+context manager. What is measured is the bookkeeping alone, without any database: the stores keep records in a \`Map\`,
+or do nothing at all. Ids are random UUIDs, but counted up for the two \`Map\`s. \`MemoryStore\` is made for tests: it
+copies whatever goes in and comes out. Each figure is the median of ${TURNS} processes, each of which takes the median of
+many rounds.`,
+  async measure({ isQuick }, tell) {
+    for (const operation of Object.keys(OPERATIONS) as Operation[]) {
+      tell(compare(operation, isQuick ? 1 : TURNS));
+    }
+    tell(preparing());
+  },
+};
+
+function compare(operation: Operation, turns: number): Table {
+  const times = new Map<string, number[]>(Object.keys(SUBJECTS).map((name) => [name, []]));
+  for (let turn = 0; turn < turns; turn += 1) {
+    for (const [name, values] of times) {
+      values.push(Number(run(join(here, 'subject.ts'), name, operation)));
+    }
+  }
+  const base = median(times.get('opentelemetry') ?? []);
+  return {
+    title: OPERATIONS[operation],
+    columns: ['kept in', 'ns', 'to OpenTelemetry'],
+    rows: Object.entries(SUBJECTS).map(([name, title]) => {
+      const time = median(times.get(name) ?? []);
+      return [title, Math.round(time), time / base];
+    }),
+    aimed: Object.entries(SUBJECTS).flatMap(([name, title]) => {
+      const atMost = AIMS[name]?.[operation];
+      if (!atMost) return [];
+      const value = median(times.get(name) ?? []) / base;
+      return [{ name: `${title}, to OpenTelemetry`, value, aim: { atMost }, unit: ' ×' }];
+    }),
+  };
 }
 
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number;
-}
-
-function bundle(source: string, name: string): string {
-  const outfile = join(scratch, name);
+/** What it costs to make a payload safe to store. */
+function preparing(): Table {
+  const scratch = mkdtempSync(join(tmpdir(), 'runs-bench-'));
+  const outfile = join(scratch, 'payload.mjs');
   buildSync({
-    entryPoints: [join(here, source)],
+    entryPoints: [join(here, 'payload.ts')],
     outfile,
     bundle: true,
     minify: true,
     format: 'esm',
     logLevel: 'warning',
   });
-  return outfile;
+  const times: { bytes: number; stringify: number; prepare: number } = JSON.parse(run(outfile));
+  rmSync(scratch, { recursive: true });
+  const { bytes, stringify, prepare } = times;
+  return {
+    title: `Making a plain payload of ${formatCount(bytes)} bytes safe to store`,
+    columns: ['', 'ns'],
+    rows: [
+      ['this library', Math.round(prepare)],
+      ['one `JSON.stringify` of the same', Math.round(stringify)],
+    ],
+    aimed: [
+      { name: 'to `JSON.stringify`', value: prepare / stringify, aim: { atMost: 1.3 }, unit: ' ×' },
+    ],
+  };
 }
 
-console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}`);
-console.log(`medians of ${TURNS} processes each, in ns; ratio to OpenTelemetry, and the aim\n`);
-for (const operation of OPERATIONS) {
-  const times = new Map<string, number[]>(SUBJECTS.map((subject) => [subject, []]));
-  for (let turn = 0; turn < TURNS; turn += 1) {
-    for (const subject of SUBJECTS) {
-      times.get(subject)?.push(Number(run(join(here, 'subject.ts'), subject, operation)));
-    }
-  }
-  console.log(operation === 'call' ? 'executeCall' : '\nexecuteRun ⊃ executeStep ⊃ executeCall');
-  const base = median(times.get('opentelemetry') ?? []);
-  for (const [subject, values] of times) {
-    const time = median(values);
-    const aim = AIMS[subject]?.[operation];
-    const columns = [
-      subject.padEnd(18),
-      time.toFixed(0).padStart(8),
-      (time / base).toFixed(2).padStart(8),
-      aim ? `≤ ${aim}`.padStart(8) : '',
-    ];
-    console.log(columns.join(''));
-  }
+function run(program: string, ...args: string[]): string {
+  return execFileSync(process.execPath, [program, ...args], { encoding: 'utf8' });
 }
 
-const payload = JSON.parse(run(bundle('payload.ts', 'payload.mjs'))) as Record<string, number>;
-const { bytes, stringify, prepare } = payload as {
-  bytes: number;
-  stringify: number;
-  prepare: number;
-};
-console.log(`\npreparing a plain payload of ${bytes} bytes: ${prepare.toFixed(0)} ns`);
-console.log(
-  `one JSON.stringify of it: ${stringify.toFixed(0)} ns; ratio ${(prepare / stringify).toFixed(2)}, aim ≤ 1.3`,
-);
-
-const core = readFileSync(bundle('../src/index.ts', 'core.mjs'));
-const size = gzipSync(core, { level: constants.Z_BEST_COMPRESSION }).length;
-console.log(`\ncore entry, minified and gzipped: ${size} bytes`);
-rmSync(scratch, { recursive: true });
+if (import.meta.main) await print(tracking);

@@ -10,8 +10,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { describeMachine, type Place, withPlaces } from './databases.ts';
-import { type Aim, median, printAim, printRow } from './report.ts';
+import { type Place, withPlaces } from './databases.ts';
+import { type Aim, type Benchmark, median, print, type Table } from './report.ts';
 import { newJobs, uuid4 } from './store-records.ts';
 import type { Request } from './store-subject.ts';
 
@@ -55,8 +55,8 @@ const STORE = 'this store';
 const SINGLE = 'single statements';
 const SEQUENTIAL: Request = { mode: 'sequential', count: 500 };
 const CONCURRENT: Request = { mode: 'concurrent', count: 2000 };
-const WARM_UP_MS = 3000;
-const TURNS = 15;
+const FULL = { warmUpMs: 3000, turns: 11 };
+const QUICK = { warmUpMs: 100, turns: 3 };
 
 /** Microseconds a call, turn by turn. */
 type Times = Map<string, number[]>;
@@ -80,13 +80,17 @@ function answerOf(child: ChildProcess): Promise<unknown> {
   });
 }
 
-async function takeTurns(children: Map<string, ChildProcess>, request: Request): Promise<Times> {
+async function takeTurns(
+  children: Map<string, ChildProcess>,
+  request: Request,
+  { warmUpMs, turns }: typeof FULL,
+): Promise<Times> {
   const times: Times = new Map([...children.keys()].map((name) => [name, []]));
   for (const child of children.values()) {
-    child.send({ ...request, milliseconds: WARM_UP_MS });
+    child.send({ ...request, milliseconds: warmUpMs });
     await answerOf(child);
   }
-  for (let turn = 0; turn < TURNS; turn += 1) {
+  for (let turn = 0; turn < turns; turn += 1) {
     // Nobody always comes after the same one.
     const order = [...children].toSorted(() => Math.random() - 0.5);
     for (const [name, child] of order) {
@@ -107,46 +111,64 @@ function ratio(times: Times, name: string, base: string): number {
   return median(values.map((time, turn) => time / (bases[turn] as number)));
 }
 
-async function compare({ title, bulks, gain }: Situation, place: Place): Promise<void> {
+async function compare(
+  { title, bulks, gain }: Situation,
+  place: Place,
+  extent: typeof FULL,
+): Promise<Table> {
   const each = [STORE, 'without group commit', SINGLE];
   const children = new Map<string, ChildProcess>();
   for (const name of [...each, ...bulks]) children.set(name, await start(name, place));
   const sequentials = new Map([...children].filter(([name]) => each.includes(name)));
-  const sequential = await takeTurns(sequentials, SEQUENTIAL);
-  const concurrent = await takeTurns(children, CONCURRENT);
+  const sequential = await takeTurns(sequentials, SEQUENTIAL, extent);
+  const concurrent = await takeTurns(children, CONCURRENT, extent);
   for (const child of children.values()) {
     child.disconnect();
     await once(child, 'exit');
   }
 
-  console.log(`\n${title}: µs a call`);
-  printRow('', ['sequential', `${CONCURRENT.count} at once`]);
-  for (const name of children.keys()) {
-    const isEach = each.includes(name);
-    printRow(name, [isEach ? medianOf(sequential, name) : undefined, medianOf(concurrent, name)]);
-  }
   const [bulk = ''] = bulks.toSorted((a, b) => medianOf(concurrent, a) - medianOf(concurrent, b));
-  const aim = (name: string, value: number, limit: Aim) => printAim(name, value, limit, ' ×');
-  aim('sequential, to single statements', ratio(sequential, STORE, SINGLE), { atMost: 1.1 });
-  aim(`at once, to ${bulk}`, ratio(concurrent, STORE, bulk), { atMost: 1.5 });
-  aim('single statements at once, to this store', ratio(concurrent, SINGLE, STORE), {
-    atLeast: gain,
-  });
+  const aimed = (name: string, value: number, aim: Aim) => ({ name, value, aim, unit: ' ×' });
+  return {
+    title,
+    columns: ['µs a call', 'one by one', `${CONCURRENT.count} at once`],
+    rows: [...children.keys()].map((name) => {
+      const isEach = each.includes(name);
+      return [name, isEach ? medianOf(sequential, name) : undefined, medianOf(concurrent, name)];
+    }),
+    aimed: [
+      aimed('one by one, to single statements', ratio(sequential, STORE, SINGLE), { atMost: 1.1 }),
+      aimed(`at once, to ${bulk}`, ratio(concurrent, STORE, bulk), { atMost: 1.5 }),
+      aimed('single statements at once, to this store', ratio(concurrent, SINGLE, STORE), {
+        atLeast: gain,
+      }),
+    ],
+  };
 }
 
-const [only] = process.argv.slice(2);
-await withPlaces(async (postgres, fileOf) => {
-  const chosen = SITUATIONS.filter(({ place }) => !only || place.kind === only);
-  const url = only === 'sqlite' ? undefined : await postgres();
-  console.log(await describeMachine(url));
-  const [job] = newJobs(1, [{ runId: uuid4(), stepId: uuid4() }], uuid4);
-  const sizes = [job?.call.input, job?.end.output].map((payload) => JSON.stringify(payload).length);
-  console.log(
-    `medians of ${TURNS} turns; a call of ${sizes[0]} bytes of input and ${sizes[1]} of output`,
-  );
-  for (const situation of chosen) {
-    const { place } = situation;
-    const at = url && place.kind === 'postgres' ? url : fileOf(`${place.synchronous}.db`);
-    await compare(situation, { ...place, at });
-  }
-});
+const [JOB] = newJobs(1, [{ runId: uuid4(), stepId: uuid4() }], uuid4);
+const [INPUT_BYTES, OUTPUT_BYTES] = [JOB?.call.input, JOB?.end.output].map(
+  (payload) => JSON.stringify(payload).length,
+);
+
+export const stores: Benchmark = {
+  title: 'What the SQL stores cost',
+  about: `Time to write a call as a tracked one is written: an insert before the work, and a conditional update after it,
+with ${INPUT_BYTES} bytes of input and ${OUTPUT_BYTES} of output. It is compared with
+[statements written by hand](hand-written.ts) for the same columns of the same tables: *single statements*, prepared
+once, and *bulk*, all calls in as few statements as there can be, which an application could write only if it knew of
+all calls beforehand. *One by one* each write waits for the one before; *at once* none does, and the store sends
+together what was issued together (but not with \`groupCommit: false\`). Every way of writing has a process of its own, and they take turns in changing
+order; figures are medians of ${FULL.turns} turns, and ratios medians of the ratios within a turn.`,
+  async measure({ isQuick, only }, tell) {
+    await withPlaces(async (postgres, fileOf) => {
+      for (const situation of SITUATIONS.filter(({ place }) => !only || place.kind === only)) {
+        const { place } = situation;
+        const at = place.kind === 'postgres' ? await postgres() : fileOf(`${place.synchronous}.db`);
+        tell(await compare(situation, { ...place, at }, isQuick ? QUICK : FULL));
+      }
+    });
+  },
+};
+
+if (import.meta.main) await print(stores);
