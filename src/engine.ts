@@ -298,8 +298,11 @@ export function createEngine(options: RunTrackerOptions): Engine {
     try {
       const task = () => update(kind, id, fields, conditions);
       // Unlike a run's end, this does not depend on the order of increments.
-      const answer = await (isApart('step') ? task() : takeTurn(turns, kind + id, task));
-      if (!isCosmetic && !isMatch(answer)) await read(kind, id, 'update');
+      const ask = () => (isApart('step') ? task() : takeTurn(turns, kind + id, task));
+      if (isMatch(await ask()) || isCosmetic) return;
+      await read(kind, id, 'update');
+      // It may have been created after it was asked for.
+      if (conditional) await ask();
     } catch (error) {
       if (!isCosmetic) throw error;
       report(error, 'update', kind, id);

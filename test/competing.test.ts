@@ -149,3 +149,23 @@ describe('work that ends while somebody ends its record, in every interleaving',
     });
   }
 });
+
+it('progress of a record that is being created, in every interleaving, is stored or not_found', async () => {
+  const open = async () => mapStore({ conditional: true });
+  const results = new Set<string>();
+  await everyInterleaving(open, async (store, { runs, steps }) => {
+    const [run, step] = await Promise.allSettled([
+      tracker(store).updateRunProgress('r1', 'fetch'),
+      tracker(store).updateStepProgress('s1', { itemsProcessed: 1 }),
+      store.insertRun(aRun()),
+      store.insertStep(aStep()),
+    ]);
+    const isStored = [
+      runs.get('r1')?.currentStep === 'fetch',
+      steps.get('s1')?.itemsProcessed === 1,
+    ];
+    expect(isStored).toEqual([run, step].map(({ status }) => status === 'fulfilled'));
+    results.add(isStored.join());
+  });
+  expect(results.size).toBe(4);
+});
