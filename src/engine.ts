@@ -460,7 +460,7 @@ export function createEngine(options: RunTrackerOptions): Engine {
       report(error, 'start', kind, id, 'not_started');
       if (!isAdopted) held.set(kind + id, row);
     }
-    if (stepType && parentId) await setCurrentStep(parentId, stepType, at, true);
+    if (!isNothing(stepType) && parentId) await setCurrentStep(parentId, stepType, at, true);
 
     let outcome: unknown;
     let value: unknown;

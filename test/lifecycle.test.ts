@@ -184,6 +184,15 @@ for (const [storeName, open] of Object.entries(STORES)) {
       expect(reports).toEqual([]);
     });
 
+    it('a step that starts is the current step, whatever its type is called', async () => {
+      const store = open();
+      const { tracker } = testTracker({ store });
+      await store.insertRun(aRun({ status: 'running', currentStep: 'other' }));
+      await tracker.executeStep('r1', { stepType: '' }, async () => {
+        expect((await store.getRun('r1'))?.currentStep).toBe('');
+      });
+    });
+
     it('increments of an unknown run are not_found', async () => {
       const { tracker } = testTracker({ store: open() });
       await expect(tracker.incrementRunOutput('nobody', { n: 1 })).rejects.toMatchObject({
@@ -220,6 +229,26 @@ describe('on a store with conditional updates', () => {
         message: `Cannot update ${kind} "nobody": it does not exist`,
       });
     }
+  });
+
+  it('a plain store that says false of what it has changed is believed to have it', async () => {
+    const store = mapStore();
+    const { updateRun, updateStep } = store;
+    store.updateRun = async (...args) => {
+      await updateRun(...args);
+      return false;
+    };
+    store.updateStep = async (...args) => {
+      await updateStep(...args);
+      return false;
+    };
+    const { tracker } = testTracker({ store });
+    await store.insertRun(aRun());
+    await store.insertStep(aStep());
+    await tracker.updateRunProgress('r1', 'fetch');
+    await tracker.updateStepProgress('s1', { itemsProcessed: 1 });
+    expect(await store.getRun('r1')).toMatchObject({ currentStep: 'fetch' });
+    expect(await store.getStep('s1')).toMatchObject({ itemsProcessed: 1 });
   });
 
   it('a store that keeps refusing what its reads allow is given up, with an error', async () => {
