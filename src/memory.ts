@@ -106,7 +106,9 @@ export class MemoryStore implements RunStore, StepLinkStore, RunReader {
 
   async getStepLinks(stepId: string): Promise<StepLink[]> {
     const ids = this.#linkIds.get(stepId) ?? [];
-    return ids.map((id) => get(this.#links, id) as StepLink);
+    const links = ids.map((id) => get(this.#links, id) as StepLink);
+    // A clock may have been set back between them.
+    return links.sort((a, b) => Number(a.createdAt) - Number(b.createdAt));
   }
 
   async closeStale({ before, error, now, limit }: StaleSweep): Promise<StaleIds> {

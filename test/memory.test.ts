@@ -366,6 +366,22 @@ describe('step links in a MemoryStore', () => {
     expect(await store.getStepLinks('s2')).toStrictEqual([aLink({ id: 'other', stepId: 's2' })]);
   });
 
+  it('come back oldest first, also when the clock was set back between them', async () => {
+    const store = new MemoryStore();
+    for (const [id, minute] of [
+      ['b', 3],
+      ['c', 1],
+      ['a', 1],
+      ['d', 2],
+    ] as const) {
+      await store.insertStepLink(
+        aLink({ id, createdAt: new Date(Date.UTC(2026, 2, 1, 12, minute)) }),
+      );
+    }
+    const links = await store.getStepLinks('s1');
+    expect(links.map(({ id }) => id)).toEqual(['c', 'a', 'd', 'b']);
+  });
+
   it('are none for a step without any', async () => {
     const store = new MemoryStore();
     expect(await store.getStepLinks('s1')).toEqual([]);
