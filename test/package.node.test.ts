@@ -55,7 +55,7 @@ describe('the manifest', () => {
 
 describe('the source', () => {
   const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
+    .filter((file) => /\.tsx?$/.test(file))
     .map((file) => {
       const text = readFileSync(join(root, 'src', file), 'utf8');
       return ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true);
@@ -66,10 +66,13 @@ describe('the source', () => {
       ts.preProcessFile(file.text).importedFiles.map(({ fileName }) => [file.fileName, fileName]),
     );
     expect(imported).toContainEqual(['store.ts', './types.js']);
-    // What is built takes this one package in.
-    expect(imported.filter(([, name = '']) => !/^\.\.?\//.test(name))).toEqual([
+    // What is built takes these in.
+    const others = imported.filter(([, name = '']) => !/^\.\.?\//.test(name));
+    expect(others.filter(([file = '']) => !file.startsWith('viewer/'))).toEqual([
       ['report/text.ts', 'string-width'],
     ]);
+    const packages = new Set(others.map(([, name = '']) => name));
+    expect([...packages].sort()).toEqual(['preact', 'preact-render-to-string', 'string-width']);
   });
 
   it('uses nothing that only Node has', () => {
@@ -126,5 +129,7 @@ describe('what is built', () => {
       (path) => path.match(/(?<=node_modules\/)(@[^/]+\/)?[^/]+/g)?.at(-1) ?? [],
     );
     expect([...new Set(packages)].sort()).toEqual(BUNDLED[entry] ?? []);
+    // Else a release could hold another version than the one before it, from the same source.
+    expect(Object.keys(manifest.devDependencies)).toEqual(expect.arrayContaining(packages));
   });
 });
