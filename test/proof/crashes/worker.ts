@@ -113,6 +113,7 @@ async function work(): Promise<void> {
   }
 }
 
-// Whom it works for may be gone.
+// Whom it works for may be gone, or wait for a write that never comes.
+setTimeout(() => process.exit(1), 120_000);
 process.stdin.resume().on('end', () => process.exit());
 for (let each = 0; each < 8; each += 1) void work();
