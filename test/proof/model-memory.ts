@@ -1,0 +1,15 @@
+import type { Store, Subject } from './model-world.js';
+
+/** A store in memory: a MemoryStore, or what is made of one. */
+export function memory(open: () => Store): Subject {
+  return {
+    name: 'MemoryStore',
+    abilities: { conditional: true, references: false, links: true },
+    open: async () => open(),
+    opening: {
+      imports: [`import { MemoryStore } from '../src/memory.js';`],
+      lines: ['const store = new MemoryStore();'],
+      hasLinks: true,
+    },
+  };
+}

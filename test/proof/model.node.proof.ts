@@ -1,0 +1,94 @@
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, inject, it } from 'vitest';
+import { MemoryStore } from '../../src/memory.js';
+import { PostgresStore } from '../../src/sql/postgres.js';
+import { SqliteStore } from '../../src/sql/sqlite.js';
+import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
+import { mapStore } from '../support/stores.js';
+import { memory } from './model-memory.js';
+import { expectProven } from './model-proof.js';
+import type { Subject } from './model-world.js';
+
+const [count, seed] = [inject('count'), inject('seed')];
+const all = { conditional: true, references: true, links: true };
+const TABLES = ['run_step_links', 'run_calls', 'run_steps', 'runs'];
+
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await startPostgres(['-c', 'fsync=off', '-c', 'full_page_writes=off']);
+});
+afterAll(() => server?.stop());
+
+it('MemoryStore does what the model says', () =>
+  expectProven(
+    memory(() => new MemoryStore()),
+    count,
+    seed,
+  ));
+
+it('a plain store of nine methods does what the model says', () => {
+  const subject: Subject = {
+    name: 'a plain store',
+    abilities: { conditional: false, references: false, links: false },
+    open: async () => mapStore(),
+    opening: {
+      imports: [`import { mapStore } from './support/stores.js';`],
+      lines: ['const store = mapStore();'],
+      hasLinks: false,
+    },
+  };
+  return expectProven(subject, count, seed);
+});
+
+it('SqliteStore does what the model says', async () => {
+  const database = new DatabaseSync(':memory:');
+  const store = new SqliteStore(database);
+  await store.migrate();
+  const subject: Subject = {
+    name: 'SqliteStore',
+    abilities: all,
+    open: async () => {
+      for (const table of TABLES) database.exec(`delete from ${table}`);
+      return store;
+    },
+    opening: {
+      imports: [
+        `import { DatabaseSync } from 'node:sqlite';`,
+        `import { SqliteStore } from '../src/sql/sqlite.js';`,
+      ],
+      lines: [
+        `const store = new SqliteStore(new DatabaseSync(':memory:'));`,
+        'await store.migrate();',
+      ],
+      hasLinks: true,
+    },
+  };
+  await expectProven(subject, count, seed);
+});
+
+it('PostgresStore does what the model says', async () => {
+  const pool = server.pool(4);
+  const store = new PostgresStore(pool);
+  await store.migrate();
+  const subject: Subject = {
+    name: 'PostgresStore',
+    abilities: all,
+    open: async () => {
+      await pool.query(TABLES.map((table) => `delete from ${table}`).join('; '));
+      return store;
+    },
+    opening: {
+      imports: [
+        `import { PostgresStore } from '../src/sql/postgres.js';`,
+        `import { startPostgres } from './support/postgres-server.js';`,
+      ],
+      lines: [
+        'const server = await startPostgres();',
+        'const store = new PostgresStore(server.pool());',
+        'await store.migrate();',
+      ],
+      hasLinks: true,
+    },
+  };
+  await expectProven(subject, count, seed);
+});
