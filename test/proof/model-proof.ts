@@ -41,7 +41,7 @@ export interface Verdict {
 export async function prove(subject: Subject, count: number, seed: number): Promise<Verdict> {
   const verdict: Verdict = { operations: 0 };
   const property = fc.asyncProperty(sequences, async (commands) => {
-    const world = new World(await subject.open(), subject.abilities);
+    const world = new World(await subject.open(), subject);
     try {
       await fc.asyncModelRun(() => ({ model: world.model, real: world }), commands);
       await world.compareAll();

@@ -12,6 +12,7 @@ import type { Subject } from './model-world.js';
 const [count, seed] = [inject('count'), inject('seed')];
 const all = { conditional: true, references: true, links: true };
 const TABLES = ['run_step_links', 'run_calls', 'run_steps', 'runs'];
+const COUNT = `select ${TABLES.map((table) => `(select count(*) from ${table})`).join(' + ')} as count`;
 
 let server: PostgresServer;
 beforeAll(async () => {
@@ -47,6 +48,7 @@ it('SqliteStore does what the model says', async () => {
   const subject: Subject = {
     name: 'SqliteStore',
     abilities: all,
+    count: async () => (database.prepare(COUNT).get() as { count: number }).count,
     open: async () => {
       for (const table of TABLES) database.exec(`delete from ${table}`);
       return store;
@@ -72,7 +74,9 @@ it('PostgresStore does what the model says', async () => {
   await store.migrate();
   const subject: Subject = {
     name: 'PostgresStore',
+    isFar: true,
     abilities: all,
+    count: async () => Number((await pool.query(COUNT)).rows[0].count),
     open: async () => {
       await pool.query(TABLES.map((table) => `delete from ${table}`).join('; '));
       return store;

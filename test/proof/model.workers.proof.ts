@@ -8,6 +8,7 @@ import type { Subject } from './model-world.js';
 
 const [count, seed] = [inject('count'), inject('seed')];
 const TABLES = ['run_step_links', 'run_calls', 'run_steps', 'runs'];
+const COUNT = `select ${TABLES.map((table) => `(select count(*) from ${table})`).join(' + ')} as count`;
 
 it('MemoryStore does what the model says', () =>
   expectProven(
@@ -21,7 +22,9 @@ it('D1Store does what the model says', async () => {
   await store.migrate();
   const subject: Subject = {
     name: 'D1Store',
+    isFar: true,
     abilities: { conditional: true, references: true, links: true },
+    count: async () => ((await env.DB.prepare(COUNT).all()).results[0] as { count: number }).count,
     open: async () => {
       await env.DB.batch(TABLES.map((table) => env.DB.prepare(`delete from ${table}`)));
       return store;
