@@ -14,9 +14,9 @@ import { storedText } from './model-values.js';
 
 /** So few ids that most operations meet a record. */
 export const IDS = {
-  run: ['r1', 'r2'],
-  step: ['s1', 's2', 's3'],
-  call: ['c1', 'c2'],
+  run: ['r1', 'r2', 'r3'],
+  step: ['s1', 's2', 's3', 's4', 's5'],
+  call: ['c1', 'c2', 'c3', 'c4'],
 } as const;
 
 /** Ids of records that have none of their own, and one of no record. */
@@ -29,7 +29,12 @@ function oneOf<T>(...weighted: [weight: number, arbitrary: Arbitrary<T>][]): Arb
 }
 
 function idOf(kind: keyof typeof IDS): Arbitrary<string> {
-  return oneOf([12, constantFrom<string>(...IDS[kind])], [1, constantFrom(...OTHER_IDS)]);
+  const [first, second, ...others] = IDS[kind];
+  return oneOf<string>(
+    [8, constantFrom<string>(first, second)],
+    [4, constantFrom<string>(...others)],
+    [1, constantFrom(...OTHER_IDS)],
+  );
 }
 
 const [runId, stepId, callId] = [idOf('run'), idOf('step'), idOf('call')];
@@ -194,7 +199,7 @@ const itemsOptions = oneOf<unknown>(
 
 const whole = constantFrom<number | undefined>(undefined, 1, 2);
 const staleOptions = oneOf<unknown>(
-  [10, fc.record({ olderThanMs: constantFrom(1, 500, 1000, 60_000), limit: whole })],
+  [10, fc.record({ olderThanMs: constantFrom(1, 500, 1000), limit: whole })],
   [1, constantFrom<unknown>({ olderThanMs: 0 }, { olderThanMs: 1, limit: 1.5 })],
 );
 const time = constantFrom(-1, 0, 1000, 1001, 2000, 61_000, 1e9).map((ms) => new Date(START + ms));
@@ -262,7 +267,7 @@ const together = fc
 /** Several that end or count the same run: so that they meet. */
 const race = fc
   .tuple(
-    constantFrom(...IDS.run),
+    constantFrom('r1', 'r2'),
     fc.array(
       fc.tuple(
         constantFrom<Call['method']>('finishRun', 'failRun', 'cancelRun', 'incrementRunOutput'),
@@ -292,24 +297,28 @@ const advance: Arbitrary<Advance> = fc.record({
 
 const statuses = ['pending', 'running', 'completed', 'failed', 'cancelled', 'skipped'];
 const someStatuses = (known: string[]) =>
-  oneOf<unknown>([2, constantFrom(...known)], [1, fc.subarray(known)]);
+  oneOf<unknown>([1, constantFrom(...known)], [1, fc.subarray(known)]);
 const page = { limit: constantFrom(1, 2, 3, 500) };
-const runQuery = fc.record(
-  {
-    ...page,
-    status: someStatuses(statuses.slice(0, -1)),
-    // As it is stored: Postgres has no text with NUL, and refuses to look for one.
-    runType: text.map(storedText),
-    trigger,
-    actorId: text.map(storedText),
-    createdAfter: time,
-    createdBefore: time,
-    updatedBefore: time,
-  },
-  { requiredKeys: [] },
-);
-const stepQuery = fc.record({ ...page, status: someStatuses(statuses) }, { requiredKeys: [] });
-const stepRecordQuery = fc.record({ ...page, stepId }, { requiredKeys: [] });
+/** A few of the filters: of many nothing is left. */
+function some(filters: Record<string, Arbitrary<unknown>>): Arbitrary<object> {
+  const names = fc.subarray(Object.keys(filters), { maxLength: 2 });
+  const pick = (all: Record<string, unknown>, wanted: string[]) =>
+    Object.fromEntries(wanted.map((name) => [name, all[name]]));
+  return fc.tuple(fc.record(filters), names).map(([all, wanted]) => pick(all, wanted));
+}
+const runQuery = some({
+  ...page,
+  status: someStatuses(statuses.slice(0, -1)),
+  // As it is stored: Postgres has no text with NUL, and refuses to look for one.
+  runType: text.map(storedText),
+  trigger,
+  actorId: text.map(storedText),
+  createdAfter: time,
+  createdBefore: time,
+  updatedBefore: time,
+});
+const stepQuery = some({ ...page, status: someStatuses(statuses) });
+const stepRecordQuery = some({ ...page, stepId });
 const wrongQuery = constantFrom<object>(
   { limit: 0 },
   { limit: 501 },
@@ -326,6 +335,7 @@ function list(name: List['list'], run: Arbitrary<string | null>, query: Arbitrar
   });
 }
 const lists: Arbitrary<List> = fc.oneof(
+  list('listRuns', fc.constant(null), runQuery),
   list('listRuns', fc.constant(null), runQuery),
   list('listSteps', runIdOrNull, stepQuery),
   list('listCalls', runIdOrNull, stepRecordQuery),
@@ -398,7 +408,7 @@ function operation(depth: number): Arbitrary<Operation> {
     [5, together],
     [4, race],
     [10, advance],
-    [6, lists],
+    [8, lists],
     [2, deletion],
   ];
   if (depth === 0) return oneOf<Operation>(...flat);
@@ -414,3 +424,33 @@ function operation(depth: number): Arbitrary<Operation> {
 
 /** Operations, with work that does others, which may be work again. */
 export const operations: Arbitrary<Operation> = operation(2);
+
+const run = { runType: 'sync', trigger: 'cron' };
+const step = { stepType: 'fetch' };
+const httpCall = { tool: 'http', operation: 'GET' };
+const BEGINNINGS: [method: Call['method'], ...args: unknown[]][] = [
+  ['createRun', { id: 'r1', ...run }],
+  ['startRun', 'r1'],
+  ['createRun', { id: 'r2', ...run }],
+  ['createStep', 'r1', { id: 's1', ...step }],
+  ['startStep', 's1'],
+  ['createStep', 'r2', { id: 's2', ...step }],
+  ['createStep', null, { id: 's3', ...step }],
+  ['startStep', 's3'],
+  ['createCall', 's1', { id: 'c1', ...httpCall }],
+  ['createCall', 's3', { id: 'c2', ...httpCall }],
+];
+
+/** What there is before, or most of it: operations should meet records. */
+export const beginnings: Arbitrary<Call[]> = fc
+  .tuple(
+    ...BEGINNINGS.map(() =>
+      fc.oneof(
+        { withCrossShrink: true },
+        { weight: 1, arbitrary: fc.constant(false) },
+        { weight: 5, arbitrary: fc.constant(true) },
+      ),
+    ),
+  )
+  .map((isWanted) => BEGINNINGS.filter((_, index) => isWanted[index]))
+  .map((wanted) => wanted.map(([method, ...args]) => ({ do: 'call', method, args, via: 0 })));

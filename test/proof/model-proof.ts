@@ -1,6 +1,6 @@
 import fc, { type AsyncCommand } from 'fast-check';
 import type { Model } from './model.js';
-import { operations } from './model-arbitraries.js';
+import { beginnings, operations } from './model-arbitraries.js';
 import type { Operation } from './model-operations.js';
 import { type Subject, World } from './model-world.js';
 
@@ -40,9 +40,10 @@ export interface Verdict {
 /** Does so many sequences of operations on a store, and compares it with the model. */
 export async function prove(subject: Subject, count: number, seed: number): Promise<Verdict> {
   const verdict: Verdict = { operations: 0 };
-  const property = fc.asyncProperty(sequences, async (commands) => {
+  const property = fc.asyncProperty(beginnings, sequences, async (first, commands) => {
     const world = new World(await subject.open(), subject);
     try {
+      for (const operation of first) await world.perform(operation);
       await fc.asyncModelRun(() => ({ model: world.model, real: world }), commands);
       await world.compareAll();
     } catch (error) {

@@ -32,6 +32,8 @@ export interface Subject {
   abilities: Abilities;
   /** Whether to ask it costs much: then what it holds is looked at in the end, and where operations compete. */
   isFar?: boolean;
+  /** @default RunTracker */
+  Tracker?: typeof RunTracker;
   /** How many rows there are in all tables, where the database can be asked. */
   count?(): Promise<number>;
   /** Resolves to a store with nothing in it. */
@@ -60,7 +62,7 @@ export class World {
   readonly #count: Subject['count'];
   #mismatch: Mismatch | undefined;
 
-  constructor(store: Store, { abilities, isFar = false, count }: Subject) {
+  constructor(store: Store, { abilities, isFar = false, count, Tracker = RunTracker }: Subject) {
     this.#store = store;
     this.#isFar = isFar;
     this.#count = count;
@@ -81,10 +83,9 @@ export class World {
         this.#reports.push(`${info.operation} ${info.record} ${info.id} ${info.work} ${why}`);
       },
     };
-    this.#trackers = [new RunTracker(options)];
+    this.#trackers = [new Tracker(options)];
     // Two trackers on a plain store are promised nothing.
-    if (abilities.conditional)
-      this.#trackers.push(new RunTracker({ ...options, bestEffort: true }));
+    if (abilities.conditional) this.#trackers.push(new Tracker({ ...options, bestEffort: true }));
   }
 
   /** Does an operation on both sides. @throws {Mismatch} when they differ */
@@ -242,6 +243,7 @@ export class World {
     const open = this.#codeOf({ method, args: [...given, execute.params], via }).slice(0, -1);
     if (options?.signal) this.trace.write(`const ${name}Stop = new AbortController();`);
     if (options?.signal === 'aborted') this.trace.write(`${name}Stop.abort(new Error('stop'));`);
+    this.trace.write(`let ${name}End: unknown;`);
     this.trace.write(`const ${name} = ${open}, ${works ? 'inTurn(' : ''}async () => {`);
 
     let count = 0;
@@ -277,12 +279,11 @@ export class World {
         return canRepeat && isRetried && count < attempts.length;
       };
       params = { ...(params as object), id: undefined, retryOf: id };
-      if ('error' in ends) {
-        this.trace.write(`throw ${toCode(ends.error)};`);
-        throw ends.error;
-      }
-      if (ends.value !== undefined) this.trace.write(`return ${toCode(ends.value)};`);
-      return ends.value;
+      const end = 'error' in ends ? ends.error : ends.value;
+      this.trace.write(`${name}End = ${toCode(end)};`);
+      this.trace.write(`${'error' in ends ? 'throw' : 'return'} ${name}End;`);
+      if ('error' in ends) throw end;
+      return end;
     };
     const shouldRetry = (error: unknown) => !(error instanceof Mismatch);
     const retry = isRetried && { maxAttempts: attempts.length, delayMs: 0, shouldRetry };
@@ -306,12 +307,12 @@ export class World {
     if (endAttempt?.()) this.#fail(`${open}) was not worked on again`);
     const { ends } = attempts[count - 1] as Attempt;
     if ('value' in ends) {
-      this.trace.expect(name, ends);
+      this.trace.write(`expect(await ${name}).toBe(${name}End);`);
       if (!('value' in actual) || !Object.is(actual.value, ends.value)) {
         this.#fail(`${open}): ${told(actual)} instead of the value of its work`);
       }
     } else {
-      this.trace.write(`await expect(${name}).rejects.toEqual(${toCode(ends.error)});`);
+      this.trace.write(`expect(await ${name}.catch((error) => error)).toBe(${name}End);`);
       if (!('error' in actual) || actual.error !== ends.error) {
         this.#fail(`${open}): ${told(actual)} instead of what its work threw`);
       }
