@@ -260,8 +260,9 @@ const others: [weight: number, arbitrary: Arbitrary<Call>][] = [
 
 const hasOwnId = ({ method, args }: Call) =>
   !method.startsWith('create') || (args.at(-1) as { id?: string }).id !== undefined;
+const competitor = oneOf<Call>(...changes, ...creations).filter(hasOwnId);
 const together = fc
-  .array(oneOf<Call>(...changes, ...creations).filter(hasOwnId), { minLength: 2, maxLength: 4 })
+  .array(competitor, { minLength: 2, maxLength: 4 })
   .map((calls) => ({ do: 'together' as const, calls }));
 
 /** Several that end or count the same run: so that they meet. */
@@ -382,6 +383,10 @@ function execute(
 ): Arbitrary<Execute> {
   const attempt = fc.record({
     body: fc.array(operation, { maxLength: 4 }),
+    meanwhile: oneOf<Call[]>(
+      [3, fc.constant([])],
+      [1, fc.array(competitor, { minLength: 1, maxLength: 3 })],
+    ),
     isStopped: oneOf([4, fc.constant(false)], [1, fc.constant(true)]),
     ends,
   });

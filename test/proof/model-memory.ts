@@ -1,10 +1,11 @@
-import type { Store, Subject } from './model-world.js';
+import type { Store } from './model-readings.js';
+import type { Subject } from './model-world.js';
 
 /** A store in memory: a MemoryStore, or what is made of one. */
 export function memory(open: () => Store): Subject {
   return {
     name: 'MemoryStore',
-    abilities: { conditional: true, references: false, links: true },
+    abilities: { conditional: true, isShared: true, sweeps: true, references: false, links: true },
     open: async () => open(),
     opening: {
       imports: [`import { MemoryStore } from '../src/memory.js';`],

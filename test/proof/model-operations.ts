@@ -21,6 +21,8 @@ export interface Together {
 /** One attempt at a piece of work: what it does, and how it ends. */
 export interface Attempt {
   body: Operation[];
+  /** What it asks for last of all, and does not wait for; if it is not tried again. */
+  meanwhile: Call[];
   /** Whether it is asked to stop at its end, if it can be. */
   isStopped: boolean;
   ends: Ended['ends'];

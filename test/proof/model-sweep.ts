@@ -11,7 +11,7 @@ interface Sweep {
 
 export function sweepOf(model: Model, { olderThanMs, limit = 1000 }: FailStaleOptions): Sweep {
   for (const value of [olderThanMs, limit]) requireWhole(value);
-  if (!model.abilities.conditional) throw new Refusal('unsupported');
+  if (!model.abilities.sweeps) throw new Refusal('unsupported');
   const before = model.now - olderThanMs;
   const all = (kind: Kind) => [...model.records[kind].values()];
   const calls = all('call');

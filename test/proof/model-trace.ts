@@ -1,7 +1,5 @@
 import { toCode } from './model-code.js';
-
-/** What came of an operation: a value, a refusal by its code, or any other error. */
-export type Outcome = { value: unknown } | { code: string } | { error: unknown };
+import type { Outcome } from './model-outcomes.js';
 
 const PREAMBLE = `  const clock = { at: Date.parse('2026-03-01T12:00:00.000Z') };
   const reports: string[] = [];
@@ -51,10 +49,28 @@ export interface Opening {
 /** Writes down what was done, as the code of a test. */
 export class Trace {
   readonly #lines: string[] = [];
-  #blocks = 0;
+  #depth = 1;
+  #names = 0;
 
   write(line: string): void {
-    this.#lines.push(line);
+    this.#lines.push('  '.repeat(this.#depth) + line);
+  }
+
+  /** Begins a block. */
+  open(line: string): void {
+    this.write(line);
+    this.#depth += 1;
+  }
+
+  /** Ends a block, and begins another one. */
+  next(line: string): void {
+    this.#depth -= 1;
+    this.open(line);
+  }
+
+  close(line: string): void {
+    this.#depth -= 1;
+    this.write(line);
   }
 
   /** An operation, and what has to come of it. */
@@ -72,13 +88,13 @@ export class Trace {
 
   /** The name of a promise that a later line waits for. */
   nextName(): string {
-    this.#blocks += 1;
-    return `work${this.#blocks}`;
+    this.#names += 1;
+    return `work${this.#names}`;
   }
 
   /** A whole file, to paste. */
   toTest(name: string, { imports, lines, hasLinks }: Opening): string {
-    const body = this.#lines.map((line) => `  ${line}`).join('\n');
+    const body = this.#lines.join('\n');
     const helpers = Object.entries(HELPERS).filter(([each]) =>
       new RegExp(`\\b${each}\\b`).test(body),
     );

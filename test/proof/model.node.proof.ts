@@ -5,12 +5,13 @@ import { PostgresStore } from '../../src/sql/postgres.js';
 import { SqliteStore } from '../../src/sql/sqlite.js';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
 import { mapStore } from '../support/stores.js';
+import { toCode } from './model-code.js';
 import { memory } from './model-memory.js';
 import { expectProven } from './model-proof.js';
 import type { Subject } from './model-world.js';
 
 const [count, seed] = [inject('count'), inject('seed')];
-const all = { conditional: true, references: true, links: true };
+const all = { conditional: true, isShared: true, sweeps: true, references: true, links: true };
 const TABLES = ['run_step_links', 'run_calls', 'run_steps', 'runs'];
 const COUNT = `select ${TABLES.map((table) => `(select count(*) from ${table})`).join(' + ')} as count`;
 
@@ -27,14 +28,18 @@ it('MemoryStore does what the model says', () =>
     seed,
   ));
 
-it('a plain store of nine methods does what the model says', () => {
+it.for([
+  ['a plain store of nine methods', {}],
+  ['a store with conditional updates', { conditional: true }],
+] as const)('%s does what the model says', ([name, options]) => {
+  const nothing = { isShared: false, sweeps: false, references: false, links: false };
   const subject: Subject = {
-    name: 'a plain store',
-    abilities: { conditional: false, references: false, links: false },
-    open: async () => mapStore(),
+    name,
+    abilities: { conditional: 'conditional' in options, ...nothing },
+    open: async () => mapStore(options),
     opening: {
       imports: [`import { mapStore } from './support/stores.js';`],
-      lines: ['const store = mapStore();'],
+      lines: [`const store = mapStore(${toCode(options)});`],
       hasLinks: false,
     },
   };

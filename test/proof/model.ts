@@ -18,8 +18,12 @@ import { counted, laidOver, storedError, storedPayload, storedText } from './mod
 
 /** What a store can do, as far as it makes a difference to what is promised. */
 export interface Abilities {
-  /** It has conditional updates, atomic counters, and a sweep. */
+  /** It has conditional updates. */
   conditional: boolean;
+  /** It has atomic counters too, so that several trackers may use it. */
+  isShared: boolean;
+  /** It has a sweep. */
+  sweeps: boolean;
   /** It refuses a step without its run, a call and a link without their step. */
   references: boolean;
   /** It keeps links. */

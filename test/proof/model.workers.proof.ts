@@ -23,7 +23,7 @@ it('D1Store does what the model says', async () => {
   const subject: Subject = {
     name: 'D1Store',
     isFar: true,
-    abilities: { conditional: true, references: true, links: true },
+    abilities: { conditional: true, isShared: true, sweeps: true, references: true, links: true },
     count: async () => ((await env.DB.prepare(COUNT).all()).results[0] as { count: number }).count,
     open: async () => {
       await env.DB.batch(TABLES.map((table) => env.DB.prepare(`delete from ${table}`)));
