@@ -13,7 +13,7 @@ export interface Call {
 }
 
 /** Methods that are called at once, before any of them has settled. */
-export interface Together {
+interface Together {
   do: 'together';
   calls: Call[];
 }

@@ -2,6 +2,7 @@ import fc, { type AsyncCommand } from 'fast-check';
 import type { Model } from './model.js';
 import { beginnings, operations } from './model-arbitraries.js';
 import type { Operation } from './model-operations.js';
+import { shortened } from './model-shrink.js';
 import { type Subject, World } from './model-world.js';
 
 /** An operation, as fast-check shrinks a sequence of them. */
@@ -31,38 +32,64 @@ const sequences = fc.commands([operations.map((operation) => new OperationComman
   disableReplayLog: true,
 });
 
-/** What was found: how much was done, and the shortest test that fails, if there is one. */
-export interface Verdict {
-  operations: number;
-  failure?: { message: string; test: string; length: number };
+/** What a sequence came to that the model does not say. */
+interface Failure {
+  message: string;
+  /** The code of a test that fails. */
+  test: string;
+  /** What was done last of all, and before. */
+  operations: Operation[];
+}
+
+/** What was found: how much was done, and the shortest sequence that fails, if there is one. */
+interface Verdict {
+  count: number;
+  failure?: Failure;
 }
 
 /** Does so many sequences of operations on a store, and compares it with the model. */
 export async function prove(subject: Subject, count: number, seed: number): Promise<Verdict> {
-  const verdict: Verdict = { operations: 0 };
-  const property = fc.asyncProperty(beginnings, sequences, async (first, commands) => {
+  const verdict: Verdict = { count: 0 };
+
+  /** Does one sequence. @throws what came to something else than the model says */
+  async function play(perform: (world: World) => Promise<unknown>): Promise<void> {
     const world = new World(await subject.open(), subject);
     try {
-      for (const operation of first) await world.perform(operation);
-      await fc.asyncModelRun(() => ({ model: world.model, real: world }), commands);
+      await perform(world);
       await world.compareAll();
     } catch (error) {
+      const test = world.trace.toTest(`does what the model says (seed ${seed})`, subject.opening);
+      const { message } = error as Error;
       // Each failure is shorter than the one before.
-      const name = `does what the model says (seed ${seed})`;
-      const test = world.trace.toTest(name, subject.opening);
-      verdict.failure = { message: (error as Error).message, test, length: world.operations };
+      verdict.failure = { message, test, operations: world.operations };
       throw error;
     } finally {
-      verdict.operations += world.operations;
+      verdict.count += world.count;
     }
-  });
+  }
+
+  const performAll = (all: Operation[]) => async (world: World) => {
+    for (const operation of all) await world.perform(operation);
+  };
+  const property = fc.asyncProperty(beginnings, sequences, (first, commands) =>
+    play(async (world) => {
+      await performAll(first)(world);
+      await fc.asyncModelRun(() => ({ model: world.model, real: world }), commands);
+    }),
+  );
   await fc.check(property, { numRuns: count, seed });
+  const fails = (all: Operation[]) =>
+    play(performAll(all)).then(
+      () => false,
+      () => true,
+    );
+  if (verdict.failure) await shortened(verdict.failure.operations, fails);
   return verdict;
 }
 
 /** The same for a test. @throws with a test to paste, when the store does something else than the model */
 export async function expectProven(subject: Subject, count: number, seed: number): Promise<void> {
-  const { operations: done, failure } = await prove(subject, count, seed);
+  const { count: done, failure } = await prove(subject, count, seed);
   console.log(`${subject.name}: ${count} sequences, ${done} operations`);
   if (!failure) return;
   const again = `npm run proof -- model --seed ${seed} --count ${count}`;

@@ -115,7 +115,7 @@ export class PieceOfWork {
     if (!('value' in begun)) return world.fail(`${this.#name} is done, but is ${told(begun)}`);
     this.#compareArguments(begun.value as string, args);
     await world.compareTouched();
-    for (const each of attempt.body) await world.perform(each);
+    for (const each of attempt.body) await world.perform(each, true);
     return this.#endAttempt(begun.value as string, attempt);
   }
 

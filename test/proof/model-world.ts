@@ -49,8 +49,9 @@ type Method = (...args: unknown[]) => Promise<unknown>;
 export class World {
   readonly model: Model;
   readonly trace: Trace = new Trace();
-  /** How many operations were done. */
-  operations = 0;
+  /** What was done, without what was done within; and how many operations that were in all. */
+  readonly operations: Operation[] = [];
+  count = 0;
   /** The id that was generated last. */
   lastId = 'g0';
   readonly #subject: Subject;
@@ -83,9 +84,10 @@ export class World {
   }
 
   /** Does an operation on both sides. @throws {Mismatch} when they differ */
-  async perform(operation: Operation): Promise<void> {
+  async perform(operation: Operation, isWithin = false): Promise<void> {
     this.rethrow();
-    this.operations += 1;
+    if (!isWithin) this.operations.push(operation);
+    this.count += 1;
     this.model.touched.clear();
     await this.#perform(operation);
     await this.compareTouched();
