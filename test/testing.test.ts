@@ -645,6 +645,34 @@ const BUGS: Record<string, [bug: Bug, caughtBy: string[]]> = {
     }),
     ['run: ifStatus decides whether an update happens'],
   ],
+  'only the last of ifStatus': [
+    (right) => ({
+      updateStep: given(right.updateStep, 2, ({ ifStatus, ...conditions }) => ({
+        ...conditions,
+        ...(ifStatus && { ifStatus: ifStatus.slice(-1) }),
+      })),
+    }),
+    ['step: ifStatus decides whether an update happens'],
+  ],
+  'only the first and the last of ifStatus': [
+    (right) => ({
+      updateCall: given(right.updateCall, 2, ({ ifStatus, ...conditions }) => ({
+        ...conditions,
+        ...(ifStatus && { ifStatus: [...ifStatus.slice(0, 1), ...ifStatus.slice(-1)] }),
+      })),
+    }),
+    ['call: ifStatus decides whether an update happens'],
+  ],
+  'only the first of ifStatus when an output is merged': [
+    (right) => ({
+      updateRun: given(right.updateRun, 2, ({ ifStatus, mergeOutput, ...conditions }) => ({
+        ...conditions,
+        mergeOutput,
+        ...(ifStatus && { ifStatus: mergeOutput ? ifStatus.slice(0, 1) : ifStatus }),
+      })),
+    }),
+    ['run: mergeOutput happens only under the other conditions'],
+  ],
   'a write although ifStatus does not hold': [
     (right) => ({
       updateRun: async (...args: Parameters<Right['updateRun']>) => {
@@ -769,6 +797,38 @@ const BUGS: Record<string, [bug: Bug, caughtBy: string[]]> = {
       },
     }),
     ['run: mergeOutput happens only under the other conditions'],
+  ],
+  'a merge that appends members of the same name': [
+    (right) => {
+      // What a function that reads the first of them takes for stored.
+      let first: Payload | null | undefined;
+      return {
+        updateRun: async (...[id, fields, conditions]: Parameters<Right['updateRun']>) => {
+          if (conditions?.mergeOutput) first = (await right.getRun(id))?.output;
+          return right.updateRun(id, fields, conditions);
+        },
+        incrementRunOutput: async (...args: Parameters<Right['incrementRunOutput']>) => {
+          const [id] = args;
+          if (first) await right.updateRun(id, { output: first }, { mergeOutput: true });
+          return right.incrementRunOutput(...args);
+        },
+      };
+    },
+    ['run: what was merged is what is counted on'],
+  ],
+  'sums of fifteen digits': [
+    (right) => ({
+      incrementRunOutput: async (...args: Parameters<Right['incrementRunOutput']>) => {
+        const isMatch = await right.incrementRunOutput(...args);
+        const output = JSON.parse(
+          JSON.stringify((await right.getRun(args[0]))?.output ?? null),
+          (_, value) => (typeof value === 'number' ? Number(value.toPrecision(15)) : value),
+        );
+        await right.updateRun(args[0], { output });
+        return isMatch;
+      },
+    }),
+    ['run: an increment adds to the numbers in the output'],
   ],
   'increments in place of the output': [
     (right) => ({
@@ -1340,6 +1400,23 @@ const BUGS: Record<string, [bug: Bug, caughtBy: string[]]> = {
       return isOld && stillest.indexOf(row) < sweep.limit;
     }),
     ['sweep: the limit is that of each kind, the oldest first'],
+  ],
+  'a limit of the oldest, whatever they are': [
+    sweepingBy(({ row, isStale, rows, sweep }) => {
+      const alike = rows.filter((other) => kindOf(other) === kindOf(row));
+      const oldest = alike.sort((a, b) => Number(a.createdAt) - Number(b.createdAt));
+      return isStale && oldest.indexOf(row) < sweep.limit;
+    }),
+    ['sweep: what is not stale takes no place of the limit'],
+  ],
+  'a limit of the oldest that are running': [
+    sweepingBy(({ row, isStale, rows, sweep }) => {
+      const alike = rows.filter((other) => kindOf(other) === kindOf(row));
+      const running = alike.filter(({ status }) => status === 'running');
+      const oldest = running.sort((a, b) => Number(a.createdAt) - Number(b.createdAt));
+      return isStale && oldest.indexOf(row) < sweep.limit;
+    }),
+    ['sweep: what is not stale takes no place of the limit'],
   ],
   'calls that wait until their step has ended': [
     (right) => ({

@@ -1,6 +1,6 @@
 import { expectRecord, expectSame, mismatch } from './expect.js';
 import { type AbleStore, type Check, checkThat } from './store-case.js';
-import { add, type Fields, ID, runs, TABLES, type Table, UNKNOWN_ID } from './tables.js';
+import { add, at, type Fields, ID, runs, TABLES, type Table, UNKNOWN_ID } from './tables.js';
 
 const conditional = checkThat(['conditionalUpdates']);
 const MERGE = { mergeOutput: true };
@@ -50,12 +50,14 @@ function casesOf(table: Table): Check[] {
     ),
     conditional(
       `${kind}: ifStatus decides whether an update happens`,
-      'a third argument that is ignored or lost in a wrapper, or a condition on the new status in place of the stored one',
+      'a third argument that is ignored or lost in a wrapper, a condition on the new status in place of the stored one, or one of several statuses that is left out',
       (store) =>
         tryOut(store, { status: 'running' }, [
           [{ ifStatus: ['running'] }, true],
           [{ ifStatus: ['pending'] }, false],
           [{ ifStatus: ['pending', 'running'] }, true],
+          [{ ifStatus: ['running', 'pending'] }, true],
+          [{ ifStatus: [ended, 'running', otherwise] }, true],
           [{ ifStatus: [ended, otherwise] }, false],
         ]),
     ),
@@ -178,10 +180,35 @@ function mergeCases(): Check[] {
       'a merge that is a statement of its own, without the conditions',
       async (store) => {
         const run = await add(runs, store, runs.full({ status: 'completed' }));
-        const conditions = { ifStatus: ['running'], ...MERGE };
-        const isMatch = await runs.update(store, ID, { output: { late: 1 } }, conditions);
-        expectSame(isMatch, false, 'updateRun with mergeOutput and an ifStatus that does not hold');
+        const mergeIf = (...ifStatus: string[]) =>
+          runs.update(store, ID, { output: { late: 1 } }, { ifStatus, ...MERGE });
+        const what = 'updateRun with mergeOutput and an ifStatus that';
+        expectSame(await mergeIf('running'), false, `${what} does not hold`);
         expectRecord(await runs.get(store, ID), run, 'getRun after that');
+        for (const statuses of [
+          ['completed', 'failed'],
+          ['failed', 'completed'],
+        ]) {
+          expectSame(await mergeIf(...statuses), true, `${what} holds`);
+        }
+        const output = { ...(run.output as Fields), late: 1 };
+        expectRecord(await runs.get(store, ID), { ...run, output }, 'getRun after that');
+      },
+    ),
+    checkThat(['conditionalUpdates', 'incrementRunOutput'])(
+      'run: what was merged is what is counted on',
+      'a merge that appends members, so that the JSON has those of the same name twice: some functions read the first of them, and some the last',
+      async (store) => {
+        await add(runs, store, runs.full({ output: { charges: 1, kept: 1 } }));
+        await expectMerged(
+          store,
+          { output: { charges: 10 } },
+          { output: { charges: 10, kept: 1 } },
+          '',
+        );
+        await store.incrementRunOutput(ID, { charges: 5 }, at(99_000_123));
+        const { output } = { ...(await store.getRun(ID)) };
+        expectSame(output, { charges: 15, kept: 1 }, 'the output after a merge and an increment');
       },
     ),
     conditional(

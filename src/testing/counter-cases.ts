@@ -9,17 +9,18 @@ const LATER = at(99_000_123);
 export const counterCases: Check[] = [
   counting(
     'run: an increment adds to the numbers in the output',
-    'a sum that is put in place of the output, or a member that is added to though it holds no number: count from 0 then',
+    'a sum that is put in place of the output, a member that is added to though it holds no number (count from 0 then), or a sum of fewer digits than a number has',
     async (store) => {
       const texts = { text: '5', none: null, list: [1], object: { a: 1 }, yes: true };
-      const stored = { count: 2, exact: 0.5, down: 1, kept: 7, ...texts };
+      const long = 0.1 + 0.2;
+      const stored = { count: 2, exact: 0.5, long, down: 1, kept: 7, ...texts };
       await add(runs, store, runs.full({ output: { ...stored, others: texts } }));
       const increments = { count: 3, exact: 0.25, down: -4, text: 1, none: 2, list: 3, yes: 5 };
       await expectCounted(
         store,
-        { ...increments, object: 4, fresh: 9 },
+        { ...increments, long: 0, object: 4, fresh: 9 },
         {
-          ...{ count: 5, exact: 0.75, down: -3, kept: 7, others: texts },
+          ...{ count: 5, exact: 0.75, long, down: -3, kept: 7, others: texts },
           ...{ text: 1, none: 2, list: 3, object: 4, yes: 5, fresh: 9 },
         },
       );

@@ -150,6 +150,25 @@ export const sweepCases: Check[] = [
     },
   ),
   sweeping(
+    'sweep: what is not stale takes no place of the limit',
+    'a limit that is taken of the oldest records, and only then asked which of them are stale',
+    (store) =>
+      expectSwept(
+        store,
+        [
+          ...[alive(runs, ENDED), alive(runs, { status: 'failed' }), alive(runs, MOVED)],
+          ...[alive(runs), alive(steps, MOVED), alive(calls), alive(steps, ENDED)],
+          ...[alive(runs), alive(steps, ENDED), alive(calls, CALLED)],
+          alive(calls, { status: 'success' }),
+          ...[alive(steps, ALONE), alive(calls, CALLED)],
+          ...TABLES.map((table) =>
+            stale(table, { createdAt: at(1), ...(table !== calls && { updatedAt: at(1) }) }),
+          ),
+        ],
+        { limit: 1 },
+      ),
+  ),
+  sweeping(
     'sweep: of several sweeps at once exactly one ends a record',
     'a sweep that reads, decides and then writes; put the conditions into the UPDATE, and resolve to the ids that it returns',
     (store) => expectSwept(store, Array.from({ length: 20 }, family).flat(), {}, 5),
