@@ -25,7 +25,7 @@ export const sqlite: Dialect = {
       ` when 'real' then ${exactly('m.value')} else m.value end`;
     return (
       `(with n(output) as (select ${output}) select json_group_object(m.key, ${json}) from (` +
-      `select o.key, o.type, o.value from json_each(coalesce("output", '{}')) o` +
+      `select o.key, o.type, o.value from json_each("output") o` +
       ` where o.key not in (select x.key from n, json_each(n.output) x)` +
       ` union all select x.key, x.type, x.value from n, json_each(n.output) x) m)`
     );
