@@ -96,6 +96,16 @@ describe('the steps of a trace', () => {
     expect(shape).toBe('a b(c)');
   });
 
+  it('are in no step whose id is an empty text, and try none again, unless they say so', async () => {
+    const shape = await shapeOfSteps(
+      { id: '', createdAt: at(1) },
+      { id: 'a', createdAt: at(2) },
+      { id: 'b', createdAt: at(3), parentStepId: '' },
+      { id: 'c', createdAt: at(4), attempt: 2, retryOf: '' },
+    );
+    expect(shape).toBe('(b) c a');
+  });
+
   it('stand at the top when they are among their own parents', async () => {
     const shape = await shapeOfSteps(
       { id: 'a', parentStepId: 'c' },

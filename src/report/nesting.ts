@@ -30,7 +30,9 @@ export function inOrder<S>(siblings: S[], recordOf: (sibling: S) => Step | Call)
   const ordered = siblings
     .map((sibling) => ({ sibling, record: recordOf(sibling) }))
     .sort((a, b) => oldestFirst(a.record, b.record));
-  const places = new Map(ordered.map(({ record }, place) => [record.id, place]));
+  const places = new Map<string | null, number>(
+    ordered.map(({ record }, place) => [record.id, place]),
+  );
   // Each place leads, over earlier and earlier ones, to that of the first among its attempts.
   const leaders = ordered.map((_, place) => place);
   const firstOf = (place: number): number => {
@@ -43,7 +45,7 @@ export function inOrder<S>(siblings: S[], recordOf: (sibling: S) => Step | Call)
     return first;
   };
   ordered.forEach(({ record }, place) => {
-    const previous = places.get(record.retryOf ?? '');
+    const previous = places.get(record.retryOf);
     if (previous === undefined) return;
     const [a, b] = [firstOf(place), firstOf(previous)];
     leaders[Math.max(a, b)] = Math.min(a, b);
@@ -57,8 +59,8 @@ export function inOrder<S>(siblings: S[], recordOf: (sibling: S) => Step | Call)
 /** Makes a tree of the steps of a run, with their calls and links. Every step is in it once. */
 export function nestSteps(steps: Step[], calls: Call[], links: StepLink[]): StepTrace[] {
   const nodes = steps.map((step): StepTrace => ({ step, steps: [], calls: [], links: [] }));
-  const nodeOf = new Map(nodes.map((node) => [node.step.id, node]));
-  const parentOf = ({ step }: StepTrace) => nodeOf.get(step.parentStepId ?? '');
+  const nodeOf = new Map<string | null, StepTrace>(nodes.map((node) => [node.step.id, node]));
+  const parentOf = ({ step }: StepTrace) => nodeOf.get(step.parentStepId);
   const circular = findCircular(nodes, parentOf);
   const top: StepTrace[] = [];
   for (const node of nodes) {
