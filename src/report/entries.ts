@@ -39,10 +39,8 @@ export function entriesOf(trace: Trace): TraceEntry[] {
     addCalls(node.calls, depth + 1);
     wait(node.steps, depth + 1);
   }
-  if ('run' in trace) {
-    const left = trace.calls.filter(({ id }) => !listed.has(id));
-    addCalls(left, 1);
-  }
+  const left = trace.calls.filter(({ id }) => !listed.has(id));
+  addCalls(left, 1);
   return entries;
 }
 
@@ -59,7 +57,7 @@ export function linksOf(trace: Trace): Map<string, StepLink[]> {
 
 /** When the work of a record began, in milliseconds since 1970; `null` when it never did. */
 export function startOf({ kind, record }: TraceEntry): number | null {
-  if (kind === 'call' && record.status === 'pending') return null;
+  if (record.status === 'pending') return null;
   const time = toMilliseconds(kind === 'call' ? record.createdAt : record.startedAt);
   return Number.isFinite(time) ? time : null;
 }

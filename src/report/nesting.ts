@@ -18,8 +18,7 @@ export function oldestFirst(a: Age, b: Age): number {
 }
 
 function compare<V extends string | number>(a: V, b: V): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
+  return Number(a > b) - Number(a < b);
 }
 
 /**
@@ -77,18 +76,18 @@ export function nestSteps(steps: Step[], calls: Call[], links: StepLink[]): Step
 }
 
 /** The nodes that are among their own parents. */
-function findCircular<N>(nodes: N[], parentOf: (node: N) => N | undefined): Set<N> {
-  const circular = new Set<N>();
+function findCircular<N>(nodes: N[], parentOf: (node: N) => N | undefined): Set<N | undefined> {
+  const circular = new Set<N | undefined>();
   const seen = new Set<N>();
   for (const node of nodes) {
-    const path: N[] = [];
+    const path: (N | undefined)[] = [];
     let current: N | undefined = node;
     while (current !== undefined && !seen.has(current)) {
       seen.add(current);
       path.push(current);
       current = parentOf(current);
     }
-    const start = current === undefined ? -1 : path.indexOf(current);
+    const start = path.indexOf(current);
     if (start >= 0) for (const each of path.slice(start)) circular.add(each);
   }
   return circular;

@@ -1,6 +1,6 @@
 import { calculateDuration, formatDuration, getProgress, isNothing } from '../helpers.js';
 import { isOpen } from '../lifecycle.js';
-import type { Payload, Step, StepLink } from '../types.js';
+import type { Payload, StepLink } from '../types.js';
 import { startOf, type TraceEntry } from './entries.js';
 import { cleanLine } from './text.js';
 import type { TraceCut } from './trace.js';
@@ -64,11 +64,12 @@ export interface ProgressText {
   counts: string;
 }
 
-/** How far a step is with its items, or nothing when it counts none. */
-export function progressOf(step: Step, now: Date): ProgressText | null {
-  const { itemsTotal, itemsProcessed, itemsSucceeded, itemsFailed } = step;
+/** How far a record is with its items, or nothing when it counts none: only steps do. */
+export function progressOf({ kind, record }: TraceEntry, now: Date): ProgressText | null {
+  if (kind !== 'step') return null;
+  const { itemsTotal, itemsProcessed, itemsSucceeded, itemsFailed } = record;
   if (isNothing(itemsTotal) && isNothing(itemsProcessed)) return null;
-  const { fraction, etaMs } = getProgress({ ...step, itemsProcessed: itemsProcessed ?? 0 }, now);
+  const { fraction, etaMs } = getProgress({ ...record, itemsProcessed: itemsProcessed ?? 0 }, now);
   const counts = [
     isNothing(itemsTotal) ? `${itemsProcessed} processed` : `${itemsProcessed ?? 0}/${itemsTotal}`,
     ...(isNothing(itemsSucceeded) ? [] : [`${itemsSucceeded} succeeded`]),
@@ -95,10 +96,9 @@ export interface OutputText {
   items: string[];
 }
 
-export function outputOf({ kind, record }: TraceEntry): OutputText {
-  const { status, output } = record;
+export function outputOf({ record: { status, output } }: TraceEntry): OutputText {
   const { result, ...others } = output ?? {};
-  if (kind === 'step' && status === 'skipped' && typeof others.reason === 'string') {
+  if (status === 'skipped' && typeof others.reason === 'string') {
     return { members: '', items: [cleanLine(others.reason)] };
   }
   if (Array.isArray(result)) return { members: membersText(others), items: result.map(valueText) };

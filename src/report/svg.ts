@@ -139,7 +139,7 @@ function drawBar(row: TimelineRow, y: number, { bars, barsWidth }: Layout, now: 
 /** Name, status, duration, counts and error, on one line. */
 function tooltipOf(row: TimelineRow, now: Date): string {
   const { status, error } = row.record;
-  const progress = row.kind === 'step' ? progressOf(row.record, now) : null;
+  const progress = progressOf(row, now);
   const [firstLine] = cleanLines(error ?? '');
   const parts = [nameOf(row), attemptOf(row), status, durationOf(row, now), progress?.counts];
   return [...parts, firstLine].filter(Boolean).join(' · ');

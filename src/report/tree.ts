@@ -182,7 +182,7 @@ function aboutRun({ id, trigger, actorType, actorId, startedAt, createdAt }: Run
 
 /** The bar of a batch, and its counts. */
 function progressParts(row: TimelineRow, { bar }: Layout, now: Date): Part[][] {
-  const progress = row.kind === 'step' ? progressOf(row.record, now) : null;
+  const progress = progressOf(row, now);
   if (progress === null) return [];
   const { fraction, counts } = progress;
   if (fraction === null || bar === 0) return [[{ text: counts }]];
