@@ -230,6 +230,8 @@ describe('below a step', () => {
       'third',
       '… and 2 more lines',
     ]);
+    const [, , , , more] = await stepLines({ status: 'failed', error: 'line\n'.repeat(10_000) });
+    expect(more).toBe('… and 9997 more lines');
   });
 
   it('stands a long error on several lines, broken between words', async () => {

@@ -35,7 +35,7 @@ export function cleanLine(text: unknown): string {
 
 /** The lines of a text that are not empty, each cleaned. */
 export function cleanLines(text: string): string[] {
-  const lines = text.slice(0, MAX_LENGTH * 10).split(/\r\n|[\n\r\u0085\u2028\u2029]/);
+  const lines = text.match(/[^\n\r\u0085\u2028\u2029]+/g) ?? [];
   return lines.map(cleanLine).filter((line) => line !== '');
 }
 
