@@ -32,6 +32,20 @@ const classed = (svg: Element, part: string) =>
   elementsIn(svg).filter(({ attributes }) => attributes.class?.split(' ').includes(part));
 const place = ({ attributes }: Element) => [Number(attributes.x), Number(attributes.width)];
 
+/** As in https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio, which asks for 4.5 where there is text. */
+function contrast(...colors: [string, string]): number {
+  const [darker = 0, lighter = 0] = colors.map(luminance).sort((a, b) => a - b);
+  return (lighter + 0.05) / (darker + 0.05);
+}
+
+function luminance(color: string): number {
+  const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((start) => {
+    const part = Number.parseInt(color.slice(start, start + 2), 16) / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
 const run = aRun({ runType: 'sync_prices', ...ended('failed', 0, 4000), error: 'no <answer>\nx' });
 const steps = [
   aStep({
@@ -72,6 +86,39 @@ describe('the drawing of a run', () => {
     expect(classed(svg, 'note')[0]?.text).toBe('no <answer>');
   });
 
+  it('is written in numbers that fit each other, with its texts escaped', async () => {
+    const live = aRun(running(0));
+    const steps = [
+      aStep({ id: 'a', stepType: 'fetch', ...ended('completed', 0, 1000) }),
+      aStep({ id: 'b', stepType: '"load"', createdAt: at(1200) }),
+    ];
+    const hungUp = { status: 'error', error: "it's <hung> up & gone" } as const;
+    const calls = [
+      aCall({ stepId: 'a', operation: 'GET', ...hungUp, createdAt: at(500), durationMs: 250 }),
+    ];
+    const trace = await loadRunTrace(await holding({ run: live, steps, calls }), 'r1');
+    const svg = renderTimelineSvg(trace, { now: at(2000) });
+    expect(
+      svg.replace(/<style>.*<\/style>/s, '<style/>'),
+    ).toBe(`<svg xmlns="http://www.w3.org/2000/svg" class="runs-timeline" role="img" width="960" height="196" viewBox="0 0 960 196">
+<title>sync running · 2.0s</title>
+<desc>2 steps and 1 call, in 2.0s. Failed: api GET.</desc>
+<style/>
+<svg x="16" y="8" width="928" height="24"><text class="text title" y="18">sync running · 2.0s</text></svg>
+<svg x="16" y="32" width="928" height="24"><text class="note" y="16">r1</text></svg>
+<path class="grid" d="M352 78V180"/><text class="note tick" x="352" y="72">0</text>
+<path class="grid" d="M482 78V180"/><text class="note tick" x="482" y="72">500ms</text>
+<path class="grid" d="M612 78V180"/><text class="note tick" x="612" y="72">1.0s</text>
+<path class="grid" d="M742 78V180"/><text class="note tick" x="742" y="72">1.5s</text>
+<path class="grid" d="M872 78V180"/><text class="note tick" x="872" y="72">2.0s</text>
+<g><svg x="16" y="84" width="328" height="24"><text class="running" y="16">●</text><text class="text" x="18" y="16">sync</text></svg><rect class="running" x="352" y="90" width="520" height="12" rx="2"><title>sync · running · 2.0s</title></rect><text class="note duration" x="944" y="100">2.0s</text></g>
+<g><svg x="30" y="108" width="314" height="24"><text class="success" y="16">✔</text><text class="text" x="18" y="16">fetch</text></svg><rect class="success" x="352" y="114" width="260" height="12" rx="2"><title>fetch · completed · 1.0s</title></rect><text class="note duration" x="944" y="124">1.0s</text></g>
+<g><svg x="44" y="132" width="300" height="24"><text class="error" y="16">✖</text><text class="text" x="18" y="16">api GET</text></svg><rect class="error" x="482" y="138" width="65" height="12" rx="2"><title>api GET · error · 250ms · it&#39;s &lt;hung&gt; up &amp; gone</title></rect><text class="note duration" x="944" y="148">250ms</text></g>
+<g><svg x="30" y="156" width="314" height="24"><text class="idle" y="16">○</text><text class="text" x="18" y="16">&quot;load&quot;</text></svg><circle class="idle" cx="664" cy="168" r="3.5"><title>&quot;load&quot; · pending</title></circle><text class="note duration" x="944" y="172"></text></g>
+<text class="note" x="16" y="196"></text>
+</svg>`);
+  });
+
   it('has a bar for each record, with a name, a status and a duration', async () => {
     const bars = named(await draw({ run, steps, calls }), 'rect');
     const [, width = 0] = place(bars[0]!);
@@ -93,6 +140,32 @@ describe('the drawing of a run', () => {
   it('has a ring in place of a bar for what never started', async () => {
     const svg = await draw({ run, steps, calls });
     expect(named(svg, 'circle').map(({ text }) => text)).toEqual(['notify · pending']);
+  });
+
+  it('has its rings and shortest bars wholly where bars may be', async () => {
+    const ends = [0, 4000].map((ms) => aStep({ id: `s${ms}`, createdAt: at(ms) }));
+    const short = aStep({ id: 'short', ...ended('completed', 3999, 4000) });
+    const svg = await draw({ run, steps: [...ends, short] });
+    expect(named(svg, 'circle').map(({ attributes }) => attributes.cx)).toEqual(['356', '868']);
+    expect(named(svg, 'rect').map(place)).toEqual([
+      [352, 520],
+      [869, 3],
+    ]);
+  });
+
+  it('is indented no further than half the room for names', async () => {
+    const deep = Array.from({ length: 100 }, (_, index) =>
+      aStep({ id: `s${index}`, parentStepId: `s${index - 1}` }),
+    );
+    const labels = named(await draw({ run, steps: deep }), 'g').map(
+      ({ elements: [label] }) => label!,
+    );
+    expect(labels.map(place).slice(0, 3)).toEqual([
+      [16, 328],
+      [30, 314],
+      [44, 300],
+    ]);
+    expect(place(labels.at(-1)!)).toEqual([184, 160]);
   });
 
   it('has a label and a duration beside each bar', async () => {
@@ -138,7 +211,7 @@ describe('the drawing of a run', () => {
   it('cuts long names, but not their attempts', async () => {
     const long = aStep({ stepType: 'x'.repeat(200), attempt: 3 });
     const [, row] = named(await draw({ run, steps: [long] }), 'g');
-    expect(named(row!, 'text')[1]?.text).toMatch(/^x{20,40}… · attempt 3$/);
+    expect(named(row!, 'text')[1]?.text).toBe(`${'x'.repeat(29)}… · attempt 3`);
   });
 
   it('lasts until now, unless it is told another time', async () => {
@@ -168,7 +241,9 @@ describe('the drawing of a run', () => {
     const whole = await draw({ run, steps, calls });
     const part = await draw({ run, steps, calls }, { maxRecords: 1 });
     expect(whole.text).not.toContain('there are more');
-    expect(classed(part, 'note').at(-1)?.text).toBe('… there are more steps than are shown here');
+    const note = classed(part, 'note').at(-1);
+    expect(note?.text).toBe('… there are more steps than are shown here');
+    expect([note?.attributes.y, part.attributes.height]).toEqual(['172', '196']);
   });
 
   it('may be that of a single step', async () => {
@@ -178,6 +253,23 @@ describe('the drawing of a run', () => {
     expect(named(svg, 'rect')).toHaveLength(2);
     const { isCut, ...withoutCut } = trace;
     expect(readXml(renderTimelineSvg(withoutCut))).toEqual(svg);
+  });
+
+  it('stands out from a light and from a dark page', async () => {
+    const [style] = named(await draw({}), 'style');
+    const [light, dark] = style!.text.split('@media (prefers-color-scheme:dark)');
+    for (const [css, page] of [
+      [light, '#ffffff'],
+      [dark, '#0d1117'],
+    ] as const) {
+      const colors = [...css!.matchAll(/ \.(\w+)\{color:(#\w{6})\}/g)];
+      const contrasts = colors.map(([, name, color]) => [name, contrast(color!, page)] as const);
+      const states = ['success', 'error', 'running', 'cancelled', 'idle'];
+      expect(contrasts.map(([name]) => name)).toEqual(['text', 'note', 'grid', ...states]);
+      for (const [name, ratio] of contrasts) {
+        expect(ratio, `${name} on ${page}`).toBeGreaterThan(name === 'grid' ? 1.4 : 4.5);
+      }
+    }
   });
 
   it('follows the reader’s light or dark, has no background, and asks for nothing', async () => {

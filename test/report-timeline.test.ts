@@ -88,6 +88,7 @@ describe('when a record was at work', () => {
     expect(await stepRow({ createdAt: at(50), status: 'skipped', completedAt: at(80) })).toBe(
       'step a 1 0.5-0.5',
     );
+    expect(await stepRow({ ...running(50), status: 'pending' })).toBe('step a 1 0.5-0.5');
     const calls = [aCall({ id: 'x', stepId: 'a', status: 'pending', createdAt: at(75) })];
     expect((await rowsOf({ run, steps: [aStep({ id: 'a' })], calls }))[2]).toBe(
       'call x 2 0.75-0.75',

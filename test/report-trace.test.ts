@@ -117,6 +117,18 @@ describe('the steps of a trace', () => {
     expect(shape).toBe('a b c(d(e))');
   });
 
+  it('nest in steps that are younger, also where these are among their own parents', async () => {
+    const shape = await shapeOfSteps(
+      { id: 'a', createdAt: at(1), parentStepId: 'b' },
+      { id: 'b', createdAt: at(2), parentStepId: 'c' },
+      { id: 'c', createdAt: at(3) },
+      { id: 'd', createdAt: at(4), parentStepId: 'e' },
+      { id: 'e', createdAt: at(5), parentStepId: 'f' },
+      { id: 'f', createdAt: at(6), parentStepId: 'e' },
+    );
+    expect(shape).toBe('c(b(a)) e(d) f');
+  });
+
   it('may try again what tries again, a thousand times', async () => {
     const steps = Array.from({ length: 1000 }, (_, index) => {
       const retryOf = index === 999 ? null : `s${index + 1}`;

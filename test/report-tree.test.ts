@@ -192,6 +192,9 @@ describe('below a step', () => {
     expect(first).toContain('completed  1.5s');
     const [unknown] = await stepLines({ status: 'completed', startedAt: at(0) });
     expect(unknown).toBe('✔ fetch  completed  ━');
+    const calls = [aCall({ status: 'success', durationMs: null })];
+    const [, call] = await stepLines({}, { calls });
+    expect(call).toBe('✔ api GET /charges  success  ━');
   });
 
   it.each([
@@ -244,6 +247,8 @@ describe('below a step', () => {
       'while the file could not be imported because the server has said nothing for',
       'a while the file could not be imported because the server has said nothing…',
     ]);
+    const exactly = `${'x'.repeat(70)} fits.`;
+    expect((await stepLines({ status: 'failed', error: exactly })).slice(1)).toEqual([exactly]);
     const url = `https://example.com/${'x'.repeat(100)}`;
     const [, first = '', second] = await stepLines({ status: 'failed', error: `${url} is gone` });
     expect(first).toHaveLength(76);
@@ -262,6 +267,13 @@ describe('below a step', () => {
     [{}, []],
   ])('stands what it resulted in: %j', async (output, lines) => {
     expect((await stepLines({ status: 'completed', output })).slice(1)).toEqual(lines);
+  });
+
+  it('stand a hundred members of what it resulted in, however wide the terminal is', async () => {
+    const output = Object.fromEntries(Array.from({ length: 101 }, (_, index) => [`m${index}`, 0]));
+    const steps = [aStep({ status: 'completed', output })];
+    const line = (await linesOf({ steps }, { width: 5000, color: false })).at(-1);
+    expect(line).toMatch(/^ {4}m0 0 · m1 0 · .* · m99 0$/);
   });
 
   it('stands why it was skipped, when that is known', async () => {
@@ -297,6 +309,16 @@ describe('wide and hostile text', () => {
     const steps = [aStep({ stepType: '価'.repeat(50) })];
     const [line] = (await linesOf({ steps }, { width: 20, color: false })).slice(2);
     expect(line).toBe(`  ○ ${'価'.repeat(7)}…`);
+  });
+
+  it('of a text 2000 characters are shown, however wide the terminal is', async () => {
+    const shown = async (stepType: string) => {
+      const steps = [aStep({ stepType })];
+      return (await linesOf({ steps }, { width: 5000, color: false })).at(-1);
+    };
+    const long = 'x'.repeat(2000);
+    expect(await shown(long)).toBe(`  ○ ${long}  pending`);
+    expect(await shown(`${long}x`)).toBe(`  ○ ${long}…  pending`);
   });
 
   it.each([
