@@ -72,6 +72,23 @@ describe('when a record was at work', () => {
     expect(rows).toEqual(['run r1 0 0-1', 'step a 1 0.5-1', 'call x 2 0.75-1']);
   });
 
+  it('it goes on until now also in a run that has not started', async () => {
+    const steps = [
+      aStep({ id: 'a', ...running(0) }),
+      aStep({ id: 'b', ...ended('completed', 0, 50) }),
+    ];
+    expect(await rowsOf({ run: aRun(), steps })).toEqual([
+      'run r1 0 0-0',
+      'step a 1 0-1',
+      'step b 1 0-0.5',
+    ]);
+  });
+
+  it('now does not stretch the time when nothing is at work', async () => {
+    const steps = [aStep({ id: 'a', ...ended('completed', 0, 50) })];
+    expect(await rowsOf({ run: aRun(), steps })).toEqual(['run r1 0 0-0', 'step a 1 0-1']);
+  });
+
   it('what was left open by a run that has ended goes on no longer than the run', async () => {
     expect(await stepRow(running(50), run, at(1_000_000))).toBe('step a 1 0.5-1');
   });
@@ -106,6 +123,9 @@ describe('when a record was at work', () => {
   });
 
   it('an end that is not known is reckoned from the duration', async () => {
+    expect(await stepRow({ ...ended('completed', 50, 75), durationMs: 1 })).toBe(
+      'step a 1 0.5-0.75',
+    );
     const fields = { ...ended('completed', 50, 75), completedAt: null };
     expect(await stepRow(fields)).toBe('step a 1 0.5-0.75');
     expect(await stepRow({ ...fields, durationMs: null })).toBe('step a 1 0.5-0.5');

@@ -255,6 +255,12 @@ describe('below a step', () => {
     expect(`${first}${second}`).toBe(`${url} is gone`);
   });
 
+  it('stands a mark of its error where there is no room for a single character', async () => {
+    const run = aRun({ ...ended('failed', 0, 1), error: '価格 価格' });
+    const lines = await linesOf({ run }, { width: 3, color: false });
+    expect(lines).toEqual(['✖ …', '  …', '  …']);
+  });
+
   it.each([
     [
       { a: 1, b: 'two', c: null, d: { e: 1 }, f: [1, 2], g: true },

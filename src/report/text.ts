@@ -81,7 +81,7 @@ export function wrapText(text: string, columns: number, maxLines: number): strin
     const most = takeColumns(rest, columns);
     // The word that follows may begin exactly there.
     const space = `${most}${rest.charAt(most.length)}`.lastIndexOf(' ');
-    const line = space > 0 ? most.slice(0, space) : most;
+    const line = space === -1 ? most : most.slice(0, space);
     if (line === '') break;
     lines.push(line);
     rest = rest.slice(line.length).trimStart();

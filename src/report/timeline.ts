@@ -57,14 +57,20 @@ interface Interval {
   end: number | null;
 }
 
+/** What tells when a record ended: of a call, its duration alone. */
+interface Ending {
+  durationMs: number | null;
+  completedAt?: Date | null;
+}
+
 /** When a record was at work, or nothing when it never was. */
 function workOf(entry: TraceEntry): Interval | null {
-  const { kind, record } = entry;
   const start = startOf(entry);
   if (start === null) return null;
-  if (isOpen(record.status)) return { start, end: null };
-  const duration = start + (record.durationMs ?? 0);
-  const completed = kind === 'call' ? duration : toMilliseconds(record.completedAt);
+  if (isOpen(entry.record.status)) return { start, end: null };
+  const { durationMs, completedAt }: Ending = entry.record;
+  const duration = start + (durationMs ?? 0);
+  const completed = toMilliseconds(completedAt);
   const end = Number.isFinite(completed) ? completed : duration;
   return { start, end: Number.isFinite(end) ? Math.max(start, end) : start };
 }
