@@ -139,7 +139,7 @@ describe.for([
         const own = chance.of(worker * 1_000_000 + run);
         const { id, began } = await recordRun({ tracker, witness, chance: own, newId });
         if (began && ledger.isStored('run', id)) recorded += 1;
-        else await setTimeout(20);
+        else await setTimeout(50);
       }
     };
     await Promise.all(Array.from({ length: WORKERS }, (_, worker) => work(worker)));
@@ -196,10 +196,10 @@ describe.for([
     );
     process.off('unhandledRejection', onUnhandled);
     expect(unhandled).toEqual([]);
-    // Enough went wrong, and most of the work did not.
+    // Enough went wrong, and the work went on.
     expect(lost.length).toBeGreaterThan(COUNT / 4);
     expect(fates.unknown?.length).toBeGreaterThan(COUNT / 40);
     expect(fast + immediate).toBeGreaterThanOrEqual(Math.floor(COUNT / 200));
-    expect(writes.length - lost.length).toBeGreaterThan(0.8 * writes.length);
+    expect(writes.length - lost.length).toBeGreaterThan(10 * COUNT);
   });
 });
