@@ -26,9 +26,8 @@ export async function executeAttempts<T, P extends AttemptParams>(
   const { maxAttempts = 1, delayMs = exponential, shouldRetry = () => true } = retry ?? {};
   if (signal?.aborted) throw signal.reason;
   let next = params;
-  if (retry && kind === 'step') {
-    next = { ...(params as P), maxRetries: Math.ceil(maxAttempts) - 1 };
-  }
+  // Calls have no such field, and runs are not tried again.
+  if (retry) next = { ...(params as P), maxRetries: Math.ceil(maxAttempts) - 1 };
   let previous: Row | undefined;
   let failure: unknown;
   for (let count = 1; ; count += 1) {

@@ -49,5 +49,5 @@ const ABANDONED = /^abandoned: no update since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\
  * than by its own work. The end was inferred then, so the work's own end replaces it.
  */
 export function isAbandoned(error: string | null): boolean {
-  return error !== null && ABANDONED.test(error);
+  return ABANDONED.test(String(error));
 }

@@ -222,7 +222,13 @@ it.each([undefined, null, 5, 'fetched'])(
     await tracker.createRun(RUN);
     const increments = value as unknown as Record<string, number>;
     const refused = tracker.incrementRunOutput('r1', increments);
-    await expect(refused).rejects.toMatchObject({ name: 'RunsError', code: 'invalid_argument' });
+    await expect(refused).rejects.toMatchObject({
+      name: 'RunsError',
+      code: 'invalid_argument',
+      message: expect.stringMatching(
+        /^Cannot increment run "r1": increments must be an object, not /,
+      ),
+    });
     expect((await store.getRun('r1'))!.output).toBeNull();
   },
 );

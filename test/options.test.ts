@@ -54,8 +54,9 @@ beforeEach(() => {
 
 afterEach(() => {
   expect(vi.getTimerCount()).toBe(0);
-  vi.useRealTimers();
+  // In this order: what was stubbed were the fake timers.
   vi.unstubAllGlobals();
+  vi.useRealTimers();
 });
 
 describe('what the work is given', () => {
@@ -699,6 +700,25 @@ describe('retry', () => {
     vi.mocked(Math.random).mockRestore();
   });
 
+  it('waits no longer than timers can, rather than not at all', async () => {
+    const controller = new AbortController();
+    const { tracker } = testTracker({ store: mapStore() });
+    const work = failing(['busy', 'busy']);
+    const waits: unknown[] = [];
+    const original = setTimeout;
+    vi.stubGlobal('setTimeout', (callback: () => void, delay: number) => {
+      waits.push(delay);
+      return original(callback, delay);
+    });
+    const retry = { maxAttempts: 2, delayMs: () => 1e12 };
+    const step = tracker.executeStep(null, STEP, work, { signal: controller.signal, retry });
+    const settled = expect(step).rejects.toBe('busy');
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(waits).toEqual([2 ** 31 - 1]);
+    controller.abort();
+    await settled;
+  });
+
   it('asks `shouldRetry`, which may be asynchronous', async () => {
     const isTransient = (error: unknown) => (error as { code: number }).code >= 500;
     for (const shouldRetry of [isTransient, async (error: unknown) => isTransient(error)]) {
@@ -797,10 +817,12 @@ describe('retry', () => {
   it('lets go of the signal after each delay', async () => {
     const { signal } = new AbortController();
     const listeners = new Set<unknown>();
-    vi.spyOn(signal, 'addEventListener').mockImplementation((_, it) => void listeners.add(it));
-    vi.spyOn(signal, 'removeEventListener').mockImplementation(
-      (_, it) => void listeners.delete(it),
-    );
+    vi.spyOn(signal, 'addEventListener').mockImplementation((type, it) => {
+      if (type === 'abort') listeners.add(it);
+    });
+    vi.spyOn(signal, 'removeEventListener').mockImplementation((type, it) => {
+      if (type === 'abort') listeners.delete(it);
+    });
     const { tracker } = testTracker({ store: mapStore() });
     const retry = { maxAttempts: 3, delayMs: 5 };
     const step = tracker.executeStep(null, STEP, failing(['busy', 'busy']), { signal, retry });

@@ -77,3 +77,22 @@ describe('a plain store', () => {
     expect(statuses).not.toContain('cancelled');
   });
 });
+
+describe('a store with conditional updates', () => {
+  it('is told on what an end depends, and to merge the output of a run only', async () => {
+    const { store, calls } = recorded(mapStore({ conditional: true, counters: true }));
+    const tracker = new RunTracker({ store });
+    const runId = await tracker.createRun({ runType: 'sync', trigger: 'cron' });
+    const stepId = await tracker.createStep(runId, { stepType: 'fetch' });
+    const callId = await tracker.createCall(stepId, { tool: 'api', operation: 'GET' });
+    await tracker.finishCall(callId, { output: { rows: 1 } });
+    await tracker.finishStep(stepId, { output: { rows: 1 } });
+    await tracker.finishRun(runId, { output: { rows: 1 } });
+    const updates = calls.filter(({ method }) => method.startsWith('update'));
+    expect(updates.map(({ args }) => args[2])).toEqual([
+      { ifStatus: ['running'] },
+      { ifStatus: ['pending'] },
+      { ifStatus: ['pending'], mergeOutput: true },
+    ]);
+  });
+});
