@@ -1,0 +1,94 @@
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import type { MutantResult, PartialStrykerOptions } from '@stryker-mutator/api/core';
+import { Stryker } from '@stryker-mutator/core';
+import { type Change, EQUIVALENT } from './equivalent.ts';
+import { GROUPS } from './groups.ts';
+import { tableOf } from './table.ts';
+
+/*
+ * Changes the source, one place at a time, and looks whether the tests notice. What
+ * they do not notice must be listed in equivalent.ts, with the reason why it is no bug.
+ */
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { files: { type: 'string' } },
+});
+const names = positionals.length > 0 ? positionals : Object.keys(GROUPS);
+const unknown = names.filter((name) => !Object.hasOwn(GROUPS, name));
+if (unknown.length > 0) {
+  const known = Object.keys(GROUPS).join(' | ');
+  console.error(`usage: npm run mutation -- [--files src/a.ts,src/b.ts] [${known}]`);
+  process.exit(2);
+}
+
+/** What stands at the place of a mutant, and what it puts there. */
+async function changeOf({ fileName, location, replacement }: MutantResult): Promise<Change> {
+  const file = fileName.slice(fileName.indexOf('src/'));
+  const { start, end } = location;
+  const lines = (await readFile(file, 'utf8')).split('\n').slice(0, end.line);
+  lines.push(lines.pop()?.slice(0, end.column - 1) ?? '');
+  const [first = '', ...others] = lines.slice(start.line - 1);
+  const text = [first.slice(start.column - 1), ...others].join('\n');
+  return { file, text, replacement: replacement ?? '' };
+}
+
+async function mutate(name: string, mutate: string[], isSlow: boolean): Promise<MutantResult[]> {
+  const group = GROUPS[name];
+  process.env.MUTATION_TESTS = JSON.stringify(isSlow ? group?.slowTests : group?.tests);
+  const isWorkers = group?.isWorkers === true;
+  const options: PartialStrykerOptions = {
+    mutate,
+    testRunner: isWorkers ? 'command' : 'vitest',
+    vitest: { configFile: 'vitest.mutation.config.ts' },
+    commandRunner: { command: 'npx vitest run --config vitest.mutation-workers.config.ts' },
+    coverageAnalysis: isWorkers ? 'off' : 'perTest',
+    concurrency: 2,
+    timeoutMS: 3_000,
+    dryRunTimeoutMinutes: 15,
+    reporters: ['progress-append-only'],
+    ignorePatterns: ['dist', 'docs', '.git'],
+    tempDirName: `.mutation/${name}`,
+    warnings: false,
+  };
+  return new Stryker(options).runMutationTest();
+}
+
+const isAlive = ({ status }: MutantResult) => status === 'Survived' || status === 'NoCoverage';
+
+/** Asks the quick tests about everything, and the slow ones about what these leave alive. */
+async function run(name: string): Promise<MutantResult[]> {
+  const files = values.files?.split(',') ?? GROUPS[name]?.mutate ?? [];
+  const results = await mutate(name, files, false);
+  const alive = results.filter(isAlive);
+  if (!GROUPS[name]?.slowTests || alive.length === 0) return results;
+  const again = await mutate(name, alive.map(placeOf), true);
+  const found = new Set(again.filter((each) => !isAlive(each)).map(keyOf));
+  return results.map((each) =>
+    isAlive(each) && found.has(keyOf(each)) ? { ...each, status: 'Killed' } : each,
+  );
+}
+
+function placeOf({ fileName, location: { start, end } }: MutantResult): string {
+  const file = fileName.slice(fileName.indexOf('src/'));
+  return `${file}:${start.line}:${start.column - 1}-${end.line}:${end.column - 1}`;
+}
+
+function keyOf(mutant: MutantResult): string {
+  return `${placeOf(mutant)} ${mutant.replacement}`;
+}
+
+const results: MutantResult[] = [];
+for (const name of names) results.push(...(await run(name)));
+
+const survivors = await Promise.all(results.filter(isAlive).map(changeOf));
+const isSame = (a: Change, b: Change) =>
+  a.file === b.file && a.text === b.text && a.replacement === b.replacement;
+const unexplained = survivors.filter((each) => !EQUIVALENT.some((known) => isSame(known, each)));
+console.log(tableOf(results));
+for (const { file, text, replacement } of unexplained) {
+  console.log(`\nnobody notices in ${file}\n- ${text}\n+ ${replacement}`);
+}
+console.log(`\n${survivors.length} alive, ${unexplained.length} of them not explained`);
+process.exitCode = unexplained.length > 0 ? 1 : 0;

@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { base } from './vitest.config.ts';
+
+/** What takes long is asked last: most mutants are found before. */
+const SLOW =
+  /(failures|failures-options|items|options-races|payload|postgres.*|plans|owners|values|processes|delete-runs)(\.node)?\.test/;
+
+class QuickFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const slowness = ({ moduleId }: TestSpecification) => Number(SLOW.test(moduleId));
+    return files.toSorted((a, b) => slowness(a) - slowness(b));
+  }
+}
+
+export default defineConfig({
+  ...base,
+  test: {
+    testTimeout: 10_000,
+    isolate: false,
+    include: JSON.parse(process.env.MUTATION_TESTS ?? '[]'),
+    exclude: ['**/*.workers.test.ts', '**/node_modules/**'],
+    sequence: { sequencer: QuickFirst },
+  },
+});
