@@ -694,7 +694,7 @@ describe('progress', () => {
   });
 
   it('does not hold up the items while it is written', async () => {
-    const { execute } = anImport({ around: () => sleep(60_000) });
+    const { execute } = anImport({ around: () => sleep(60_000).then(() => true) });
     let done = 0;
     const result = execute(range(100), async () => {
       await sleep(100);
