@@ -10,6 +10,8 @@ export const SIZES = {
   processes: { ci: 2_000, full: 10_000 },
   /** Calls under one tracker. */
   load: { ci: 50_000, full: 1_000_000 },
+  /** Mutated statements, of each database. */
+  sql: { ci: 60, full: 10_000 },
 } as const;
 
 export type Proof = keyof typeof SIZES;

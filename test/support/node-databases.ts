@@ -2,13 +2,12 @@ import { DatabaseSync } from 'node:sqlite';
 import type pg from 'pg';
 import type { SqlRow } from '../../src/sql/dialect.js';
 import { PostgresStore } from '../../src/sql/postgres.js';
-import { SqliteStore } from '../../src/sql/sqlite.js';
+import { type SqliteDatabase, SqliteStore } from '../../src/sql/sqlite.js';
 import type { Database } from './databases.js';
 import { recorded } from './recorded.js';
 
-/** A SQLite database in memory; its stores share the connection. */
-export function openSqlite(): Database {
-  const database = new DatabaseSync(':memory:');
+/** A SQLite database, in memory unless another is given; its stores share the connection. */
+export function openSqlite(database: SqliteDatabase = new DatabaseSync(':memory:')): Database {
   const { connection, statements } = recorded(database);
   return {
     store: (options) => new SqliteStore(connection, options),

@@ -43,7 +43,7 @@ export const OWNERS: Record<string, [mine: Owner, theirs: Owner]> = {
 };
 
 const TABLES = ['run_step_links', 'run_calls', 'run_steps', 'runs'];
-const PREFIX = 'o_';
+export const PREFIX = 'o_';
 
 /** What mine and theirs hold: records of the same ids in another state, or in the same one. */
 const STATES: [mine: Age, theirs: Age][] = [
