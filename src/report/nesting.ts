@@ -5,7 +5,7 @@ import type { StepTrace } from './trace.js';
 type Age = { id: string; createdAt: Date; stepIndex?: number };
 
 /** Compares records by time of creation, then by index, then by id; those of no known time come last. */
-export function oldestFirst(a: Age, b: Age): number {
+function oldestFirst(a: Age, b: Age): number {
   const timeOf = ({ createdAt }: Age) => {
     const time = toMilliseconds(createdAt);
     return Number.isNaN(time) ? Number.POSITIVE_INFINITY : time;

@@ -1,7 +1,7 @@
 import { invalidArgument, notFound } from '../errors.js';
 import type { Page, PageQuery, RunReader } from '../store.js';
 import type { Call, RecordKind, Run, Step, StepLink } from '../types.js';
-import { inOrder, nestSteps, oldestFirst } from './nesting.js';
+import { inOrder, nestSteps } from './nesting.js';
 
 /** A step, with all that is in it. */
 export interface StepTrace {
@@ -118,7 +118,7 @@ function readMaximum(
   throw invalidArgument(`load ${kind} "${id}"`, 'maxRecords', expected, maxRecords);
 }
 
-/** The records of a list, oldest first, page by page until there are enough. */
+/** The records of a list, in its order, page by page until there are enough. */
 async function loadAll<R extends { id: string; createdAt: Date }>(
   list: (page: PageQuery) => Promise<Page<R>>,
   maxRecords: number,
@@ -133,5 +133,5 @@ async function loadAll<R extends { id: string; createdAt: Date }>(
     cursor = page.nextCursor ?? undefined;
   } while (cursor !== undefined && records.length < maxRecords);
   const isCut = cursor !== undefined || records.length > maxRecords;
-  return { records: records.slice(0, maxRecords).sort(oldestFirst), isCut };
+  return { records: records.slice(0, maxRecords), isCut };
 }
