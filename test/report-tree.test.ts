@@ -107,6 +107,16 @@ describe('the tree of a run', () => {
   ○ notify                   pending`);
   });
 
+  it('has a bar for the shortest work too, wholly below the scale', async () => {
+    const steps = [0, 3999].map((ms) => aStep({ id: `s${ms}`, ...ended('failed', ms, ms + 1) }));
+    const [scale, , ...bars] = await linesOf({ run: aRun(ended('completed', 0, 4000)), steps });
+    expect([scale, ...bars]).toEqual([
+      '✔ sync     completed  4.0s  ├─────────── 4.0s ─┤',
+      '  ✖ fetch  failed      1ms  ━',
+      '  ✖ fetch  failed      1ms                     ━',
+    ]);
+  });
+
   it('has no axis where there is no room for one', async () => {
     const [first] = await linesOf(SYNC, { width: 59, color: false });
     expect(first).toBe('✖ sync_prices                failed      4.0s');
@@ -130,6 +140,31 @@ describe('the tree of a run', () => {
     expect(colored.replace(COLORS, '').replace(/ +$/gm, '')).toBe(plain);
     expect((await linesOf(SYNC, { width: 80, color: false })).join('\n')).toBe(plain);
     expect((await linesOf(SYNC, { color: true })).join('\n')).toBe(colored);
+  });
+
+  it('has the colours of its statuses: bold 1, dim 2, red 31, green 32, yellow 33, cyan 36', async () => {
+    const run = aRun({ ...ended('cancelled', 0, 4000), error: 'stopped' });
+    const steps = [
+      aStep({ id: 'a', ...ended('completed', 0, 1000), output: { count: 1 } }),
+      aStep({ id: 'b', ...ended('failed', 1000, 2000), error: 'gave up' }),
+      aStep({ id: 'c', ...running(2000), itemsTotal: 2, itemsProcessed: 1 }),
+      aStep({ id: 'd', createdAt: at(3000) }),
+      aStep({ id: 'e', createdAt: at(4000) }),
+    ];
+    const lines = await linesOf({ run, steps }, { color: true, maxRecords: 4 });
+    const readable = lines.join('\n').replace(COLORS, (code) => `<${code.slice(2, -1)}>`);
+    expect(`\n${readable.replaceAll('<0>', '</>')}`).toBe(`
+<33>⊘ </><1>sync   </><33>  cancelled</>  4.0s<2>  ├─────────── 4.0s ─┤</>
+  <2>r1 · cron · 2026-03-01T12:00:00.000Z</>
+  <33>stopped</>
+  <32>✔ </>fetch<32>  completed</>  1.0s<32>  ━━━━━</>
+    count 1
+  <31>✖ </>fetch<31>  failed   </>  1.0s<31>       ━━━━━</>
+    <31>gave up</>
+  <36>● </>fetch<36>  running  </>  2.0s<36>            ━━━━━━━━━━</>
+    <36>██████████</><2>░░░░░░░░░░</> 1/2 · 2.0s left
+  <2>○ </>fetch<2>  pending</>
+<33>… there are more steps than are shown here</>`);
   });
 
   it.each([0, -1, Number.NaN])('is 80 columns wide where a terminal says %s', async (width) => {
