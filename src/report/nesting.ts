@@ -44,8 +44,7 @@ export function inOrder<S>(siblings: S[], recordOf: (sibling: S) => Step | Call)
     return first;
   };
   ordered.forEach(({ record }, place) => {
-    const previous = places.get(record.retryOf);
-    if (previous === undefined) return;
+    const previous = places.get(record.retryOf) ?? place;
     const [a, b] = [firstOf(place), firstOf(previous)];
     leaders[Math.max(a, b)] = Math.min(a, b);
   });

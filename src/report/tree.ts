@@ -185,7 +185,7 @@ function progressParts(row: TimelineRow, { bar }: Layout, now: Date): Part[][] {
   const progress = progressOf(row, now);
   if (progress === null) return [];
   const { fraction, counts } = progress;
-  if (fraction === null || bar === 0) return [[{ text: counts }]];
+  if (fraction === null) return [[{ text: counts }]];
   const done = Math.floor(fraction * bar);
   return [
     [
