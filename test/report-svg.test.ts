@@ -184,6 +184,7 @@ describe('the drawing of a run', () => {
     [3, ['0', '1ms', '2ms', '3ms']],
     [4000, ['0', '1.0s', '2.0s', '3.0s', '4.0s']],
     [100 * 60_000, ['0', '30m 0s', '1h 0m', '1h 30m']],
+    [10 * 3_600_000, ['0', '2h 0m', '4h 0m', '6h 0m', '8h 0m', '10h 0m']],
     [1000 * 3_600_000, ['0', '168h 0m', '336h 0m', '504h 0m', '672h 0m', '840h 0m']],
     [0, []],
   ])('has a few round times at its top when it took %s ms', async (ms, times) => {

@@ -149,21 +149,29 @@ describe('the tree of a run', () => {
       aStep({ id: 'b', ...ended('failed', 1000, 2000), error: 'gave up' }),
       aStep({ id: 'c', ...running(2000), itemsTotal: 2, itemsProcessed: 1 }),
       aStep({ id: 'd', createdAt: at(3000) }),
-      aStep({ id: 'e', createdAt: at(4000) }),
+      aStep({ id: 'e', createdAt: at(3000), status: 'skipped' }),
+      aStep({ id: 'f', createdAt: at(4000) }),
     ];
-    const lines = await linesOf({ run, steps }, { color: true, maxRecords: 4 });
+    const calls = [
+      aCall({ id: 'x', stepId: 'b', operation: 'GET', status: 'error', createdAt: at(1000) }),
+      aCall({ id: 'y', stepId: 'b', operation: 'GET', status: 'success', createdAt: at(1500) }),
+    ];
+    const lines = await linesOf({ run, steps, calls }, { color: true, maxRecords: 5 });
     const readable = lines.join('\n').replace(COLORS, (code) => `<${code.slice(2, -1)}>`);
     expect(`\n${readable.replaceAll('<0>', '</>')}`).toBe(`
-<33>⊘ </><1>sync   </><33>  cancelled</>  4.0s<2>  ├─────────── 4.0s ─┤</>
+<33>⊘ </><1>sync       </><33>  cancelled</>  4.0s<2>  ├─────────── 4.0s ─┤</>
   <2>r1 · cron · 2026-03-01T12:00:00.000Z</>
   <33>stopped</>
-  <32>✔ </>fetch<32>  completed</>  1.0s<32>  ━━━━━</>
+  <32>✔ </>fetch    <32>  completed</>  1.0s<32>  ━━━━━</>
     count 1
-  <31>✖ </>fetch<31>  failed   </>  1.0s<31>       ━━━━━</>
+  <31>✖ </>fetch    <31>  failed   </>  1.0s<31>       ━━━━━</>
     <31>gave up</>
-  <36>● </>fetch<36>  running  </>  2.0s<36>            ━━━━━━━━━━</>
+    <31>✖ </>api GET<31>  error    </>      <31>       ━</>
+    <32>✔ </>api GET<32>  success  </>      <32>          ━</>
+  <36>● </>fetch    <36>  running  </>  2.0s<36>            ━━━━━━━━━━</>
     <36>██████████</><2>░░░░░░░░░░</> 1/2 · 2.0s left
-  <2>○ </>fetch<2>  pending</>
+  <2>○ </>fetch    <2>  pending</>
+  <2>↷ </>fetch    <2>  skipped</>
 <33>… there are more steps than are shown here</>`);
   });
 
@@ -199,6 +207,14 @@ describe('the tree of a run', () => {
     expect(formatRunTree(trace).split('\n')).toEqual(lines);
     const { isCut, ...withoutCut } = trace;
     expect(formatRunTree(withoutCut)).toBe(formatRunTree(trace));
+  });
+
+  it('says when the run was started, or else created', async () => {
+    const times = { createdAt: at(0), startedAt: at(2000) };
+    const [, started] = await linesOf({ run: aRun({ ...times, status: 'running' }) });
+    expect(started).toBe('  r1 · cron · 2026-03-01T12:00:02.000Z');
+    const [, waiting] = await linesOf({ run: aRun({ createdAt: at(1000) }) });
+    expect(waiting).toBe('  r1 · cron · 2026-03-01T12:00:01.000Z');
   });
 
   it('has no scale before anything has started', async () => {
@@ -258,6 +274,15 @@ describe('below a step', () => {
       '… and 6 more',
     ]);
     expect((await stepLines({}, { links: links.slice(0, 4) })).slice(1)).toHaveLength(4);
+  });
+
+  it('stand its links, and not below a call with the same id', async () => {
+    const others = { links: [aLink({})], calls: [aCall({ id: 's1', status: 'pending' })] };
+    expect(await stepLines({}, others)).toEqual([
+      '○ fetch               pending',
+      '→ affected price p1',
+      '○ api GET /charges  pending',
+    ]);
   });
 
   it('stand the first lines of its error, none of them empty', async () => {
