@@ -59,6 +59,9 @@ function casesOf(table: Table): WriteCase[] {
         const { id: __, ...others } = table.bare();
         expect(await table.update(store, ID, others)).toBe(true);
         expect(await table.get(store, ID)).toEqual(table.bare());
+        const reversed = Object.fromEntries(Object.entries(fields).reverse());
+        expect(await table.update(store, ID, reversed)).toBe(true);
+        expect(await table.get(store, ID)).toEqual({ id: ID, ...fields });
       },
     },
     {
