@@ -1,8 +1,9 @@
 import { RunsError } from '../../src/index.js';
-import { type Model, Refusal } from './model.js';
+import type { Model } from './model.js';
 import { toCode } from './model-code.js';
 import type { Call } from './model-operations.js';
 import { tidied } from './model-readings.js';
+import { Refusal } from './model-records.js';
 
 /** What came of an operation: a value, a refusal by its code, or any other error. */
 export type Outcome = { value: unknown } | { code: string } | { error: unknown };

@@ -1,6 +1,7 @@
 import type { DeleteRunsOptions } from '../../src/deletion.js';
 import type { FailStaleOptions } from '../../src/tracker.js';
-import { type AnyRecord, isOpen, type Kind, type Model, Refusal } from './model.js';
+import { type AnyRecord, isOpen, type Kind, type Model } from './model.js';
+import { Refusal } from './model-records.js';
 
 /** What a sweep would end, of each kind the oldest first, and with what error. */
 interface Sweep {

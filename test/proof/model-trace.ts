@@ -56,6 +56,11 @@ export class Trace {
     this.#lines.push('  '.repeat(this.#depth) + line);
   }
 
+  /** Changes the last line. */
+  amend(from: string, to: string): void {
+    this.#lines.push(this.#lines.pop()?.replace(from, to) as string);
+  }
+
   /** Begins a block. */
   open(line: string): void {
     this.write(line);

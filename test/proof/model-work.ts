@@ -21,6 +21,9 @@ export class PieceOfWork {
   /** What was asked for, and not waited for, before the last attempt ended; and what came of it. */
   #meanwhile: Call[] = [];
   #outcomes: Promise<Outcome[]> | undefined;
+  /** Why the work should not have been done, or done again. */
+  #refusal: Outcome | undefined;
+  #isOnceMore = false;
 
   constructor(world: World, execute: Execute) {
     this.#world = world;
@@ -32,7 +35,7 @@ export class PieceOfWork {
 
   /** Has it done, and compares what comes of it. */
   async perform(): Promise<void> {
-    const { kind, parentId, params, attempts, options } = this.#execute;
+    const { kind, parentId, params, options } = this.#execute;
     const { trace } = this.#world;
     const name = this.#name;
     const call = {
@@ -41,7 +44,7 @@ export class PieceOfWork {
       // What is not begun would be done all the same at best effort.
       via: 'value' in this.#begin(true) ? this.#execute.via : (0 as const),
     };
-    const isInTurns = this.#attempts > 1 && attempts.length > 1;
+    const isInTurns = options?.isRetried === true;
     if (options?.signal) trace.write(`const ${name}Stop = new AbortController();`);
     if (options?.signal === 'aborted') trace.write(`${name}Stop.abort(new Error('stop'));`);
     trace.write(`let ${name}End: unknown;`);
@@ -52,7 +55,7 @@ export class PieceOfWork {
     const args = [...call.args, work, ...(options ? [this.#options()] : [])];
     const actual = await outcomeOf(() => this.#world.method(call)(...args));
     trace.close(`}${isInTurns ? ')' : ''}${this.#optionsCode()});`);
-    this.#world.rethrow(`await ${name};`);
+    this.#world.rethrow(() => this.#closeFailed());
     if (this.#count === 0) this.#compareRefusal(actual);
     else await this.#compareEnd(actual);
   }
@@ -109,10 +112,17 @@ export class PieceOfWork {
     const attempt = this.#execute.attempts[this.#count] as Attempt;
     if (this.#count > 0) world.trace.next('}, async () => {');
     this.#count += 1;
-    if (!isExpected) world.fail(`${this.#name} is tried again`);
+    this.#isOnceMore = !isExpected;
+    if (!isExpected) {
+      world.trace.write(`expect.unreachable('not again');`);
+      world.fail(`${this.#name} is tried again`);
+    }
     world.model.touched.clear();
     const begun = this.#begin();
-    if (!('value' in begun)) return world.fail(`${this.#name} is done, but is ${told(begun)}`);
+    if (!('value' in begun)) {
+      this.#refusal = begun;
+      return world.fail(`${this.#name} is done instead of ${told(begun)}`);
+    }
     this.#compareArguments(begun.value as string, args);
     await world.compareTouched();
     for (const each of attempt.body) await world.perform(each, true);
@@ -126,6 +136,10 @@ export class PieceOfWork {
     const expected = [...(kind === 'call' ? [] : [id]), ...(options ? [attempt] : [])];
     const actual = args.map((arg) => (arg as { attempt?: number }).attempt ?? arg);
     if (toCode(actual) === toCode(expected)) return;
+    const { trace } = this.#world;
+    trace.amend('async ()', 'async (...args: unknown[])');
+    const seen = 'args.map((arg) => (arg as { attempt?: number }).attempt ?? arg)';
+    trace.write(`expect(${seen}).toEqual(${toCode(expected)});`);
     this.#world.fail(`${this.#name} is given ${toCode(actual)} instead of ${toCode(expected)}`);
   }
 
@@ -173,21 +187,38 @@ export class PieceOfWork {
     this.#world.fail(`${this.#name}: ${told(actual)} instead of ${told(expected)}`);
   }
 
+  /** Says what should have come of work in which something has failed already. */
+  #closeFailed(): void {
+    const { trace } = this.#world;
+    if (this.#refusal) trace.expect(this.#name, this.#refusal);
+    else if (this.#isOnceMore) trace.write(this.#expectation(false));
+    else trace.write(`await ${this.#name};`);
+  }
+
+  /** That the caller gets what the work ended with. */
+  #expectation(isValue: boolean): string {
+    const caught = isValue ? '' : '.catch((error) => error)';
+    return `expect(await ${this.#name}${caught}).toBe(${this.#name}End);`;
+  }
+
   /** Compares what the caller gets: the very value or error of the last attempt. */
   async #compareEnd(actual: Outcome): Promise<void> {
     const world = this.#world;
-    const name = this.#name;
     const { ends } = this.#execute.attempts[this.#count - 1] as Attempt;
-    const value = `await ${name}${'value' in ends ? '' : '.catch((error) => error)'}`;
-    world.trace.write(`expect(${value}).toBe(${name}End);`);
+    const isAgain = this.#outcomes ? false : this.#end(world.model);
+    if (isAgain) {
+      // The next attempt has nothing to do, and fails no more.
+      world.trace.write(`await ${this.#name};`);
+      world.fail(`${this.#name} is not tried again`);
+    }
+    world.trace.write(this.#expectation('value' in ends));
     const isSame =
       'value' in ends
         ? 'value' in actual && Object.is(actual.value, ends.value)
         : 'error' in actual && Object.is(actual.error, ends.error);
-    if (!isSame) world.fail(`${name} comes to ${told(actual)}, and not as its work ended`);
-    if (this.#outcomes) {
-      const outcomes = await this.#outcomes;
-      await world.explain(`${name}Told`, this.#meanwhile, outcomes, this.#end);
-    } else if (this.#end(world.model)) world.fail(`${name} is not tried again`);
+    if (!isSame) world.fail(`${this.#name} comes to ${told(actual)}, and not as its work ended`);
+    if (!this.#outcomes) return;
+    const outcomes = await this.#outcomes;
+    await world.explain(`${this.#name}Told`, this.#meanwhile, outcomes, this.#end);
   }
 }

@@ -6,7 +6,7 @@ import {
   type StepLinkStore,
 } from '../../src/index.js';
 import { type Abilities, Model } from './model.js';
-import { IDS } from './model-arbitraries.js';
+import { IDS } from './model-arbitrary-values.js';
 import { toCode, valuesOf } from './model-code.js';
 import { listed } from './model-lists.js';
 import type { Call, Delete, List, Operation } from './model-operations.js';
@@ -167,32 +167,25 @@ export class World {
     if (also)
       competitors.push({ actual: nothing, apply: (model) => resultOf(() => void also(model)) });
     const orders = ordersOf(this.model, competitors);
+    const wordsOf = (each: Outcome[]) => each.slice(0, calls.length).map(told);
     const likely = likelyOrders(orders, competitors);
-    const toWords = (each: Outcome[]) => toCode(each.slice(0, calls.length).map(told));
-    if (likely.length === 0) {
-      const words = new Set(orders.map((order) => toWords(order.outcomes)));
-      this.trace.write(`expect([${[...words].join(', ')}]).toContainEqual(await ${code});`);
-      this.fail(`${code}: ${toWords(outcomes)}, which no order of them explains`);
-    }
-    this.trace.write(`expect(await ${code}).toEqual(${toWords(outcomes)});`);
     const names = touchedBy(likely, this.#subject.isFar === true);
-    const found = await this.#read(names);
-    const stateOf = (model: Model) => toCode(names.map((name) => expectedOf(model, name)));
-    const match = likely.find(
-      ({ model }) =>
-        stateOf(model) === toCode(found) &&
-        toCode(model.reports.toSorted()) === toCode(this.#reports.toSorted()),
-    );
+    const found = toCode([await this.#read(names), this.#reports.toSorted()]);
+    const stateOf = (model: Model, some: string[]) =>
+      [some.map((name) => expectedOf(model, name)), model.reports.toSorted()] as const;
+    const match = likely.find(({ model }) => toCode(stateOf(model, names)) === found);
     if (match) {
+      this.trace.write(`expect(await ${code}).toEqual(${toCode(wordsOf(outcomes))});`);
       Object.assign(this.model, match.model);
       return;
     }
-    const states = new Set(likely.map(({ model }) => stateOf(model)));
-    const read = `[${names.map(readingCode).join(', ')}]`;
-    this.trace.write(`expect([${[...states].join(', ')}]).toContainEqual(${read});`);
-    const reports = new Set(likely.map(({ model }) => toCode(model.reports.toSorted())));
-    this.trace.write(`expect([${[...reports].join(', ')}]).toContainEqual(reports.toSorted());`);
-    this.fail(`${code}: no order of them explains ${toCode(found)}`);
+    const all = touchedBy(orders, false);
+    const expected = orders.map((order) => [wordsOf(order.outcomes), ...stateOf(order.model, all)]);
+    const read = `[${all.map(readingCode).join(', ')}]`;
+    const actual = `[await ${code}, ${read}, reports.toSorted()]`;
+    const options = [...new Set(expected.map(toCode))].join(', ');
+    this.trace.write(`expect([${options}]).toContainEqual(${actual});`);
+    this.fail(`${code}: no order of them explains ${toCode(wordsOf(outcomes))} and ${found}`);
   }
 
   async #list({ list, runId, query }: List, isQuiet = false): Promise<void> {
@@ -286,9 +279,9 @@ export class World {
   }
 
   /** Throws what has failed, if anything has; some of what fails is caught by the work that it happens in. */
-  rethrow(lastLine?: string): void {
+  rethrow(before: () => void = () => {}): void {
     if (!this.#mismatch) return;
-    if (lastLine) this.trace.write(lastLine);
+    before();
     throw this.#mismatch;
   }
 }

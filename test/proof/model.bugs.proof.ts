@@ -1,6 +1,13 @@
 import { stripTypeScriptTypes } from 'node:module';
 import { expect, inject, it } from 'vitest';
-import type { Run, RunStore, Step, StepLink, UpdateRunConditions } from '../../src/index.js';
+import type {
+  ExecuteCallOptions,
+  Run,
+  RunStore,
+  Step,
+  StepLink,
+  UpdateRunConditions,
+} from '../../src/index.js';
 import {
   mergeOutputIncrements,
   RunsError,
@@ -12,6 +19,24 @@ import type { RunQuery, StaleSweep } from '../../src/store.js';
 import { memory } from './model-memory.js';
 import { prove } from './model-proof.js';
 import type { Subject } from './model-world.js';
+
+type Work = (...args: unknown[]) => unknown;
+
+function changeCalls(
+  change: (work: Work, options?: ExecuteCallOptions) => [Work, ExecuteCallOptions | undefined],
+): Pick<Subject, 'Tracker'> {
+  class Tracker extends RunTracker {
+    override executeCall = ((stepId, params, fn: Work, options?: ExecuteCallOptions) => {
+      const [work, others] = change(fn, options);
+      return super.executeCall(stepId, params, work, others as ExecuteCallOptions);
+    }) as RunTracker['executeCall'];
+  }
+  return { Tracker };
+}
+
+function plant(Store: new () => RunStore): Pick<Subject, 'open'> {
+  return { open: async () => new Store() };
+}
 
 /** A store or a tracker that does something else than it should. */
 const BUGS: Record<string, Pick<Subject, 'open'> | Pick<Subject, 'Tracker'>> = {
@@ -147,6 +172,19 @@ const BUGS: Record<string, Pick<Subject, 'open'> | Pick<Subject, 'Tracker'>> = {
         ) as never;
     },
   },
+  'a call is given more than it should be': changeCalls((work, options) => [
+    (...args) => work(...args, 'more'),
+    options,
+  ]),
+  'work that fails is tried once more': changeCalls((work, options) => {
+    const { retry } = options ?? {};
+    const more = retry && { retry: { ...retry, maxAttempts: retry.maxAttempts + 1 } };
+    return [work, options && { ...options, ...more }];
+  }),
+  'work that fails is not tried again': changeCalls((work, options) => [
+    work,
+    options && { ...options, retry: undefined },
+  ]),
   'an attempt is not counted': {
     Tracker: class extends RunTracker {
       override createStep(...[runId, params]: Parameters<RunTracker['createStep']>) {
@@ -155,10 +193,6 @@ const BUGS: Record<string, Pick<Subject, 'open'> | Pick<Subject, 'Tracker'>> = {
     },
   },
 };
-
-function plant(Store: new () => RunStore): Pick<Subject, 'open'> {
-  return { open: async () => new Store() };
-}
 
 it.for(Object.entries(BUGS))('is found, and printed as a test that fails: %s', async ([, bug]) => {
   const good = memory(() => new MemoryStore());

@@ -13,8 +13,17 @@ import type {
   StepProgress,
 } from '../../src/types.js';
 import { oldestFirst } from './model-lists.js';
+import {
+  type Birth,
+  newCall,
+  newLink,
+  newRun,
+  newStep,
+  Refusal,
+  textOrNull,
+} from './model-records.js';
 import { closeStale, sweepOf } from './model-sweep.js';
-import { counted, laidOver, storedError, storedPayload, storedText } from './model-values.js';
+import { counted, laidOver, storedError, storedPayload } from './model-values.js';
 
 /** What a store can do, as far as it makes a difference to what is promised. */
 export interface Abilities {
@@ -28,18 +37,6 @@ export interface Abilities {
   references: boolean;
   /** It keeps links. */
   links: boolean;
-}
-
-/** Why something is refused: a code of the library, or the store's own error. */
-export class Refusal extends Error {
-  readonly code: string;
-
-  constructor(
-    code: 'not_found' | 'invalid_transition' | 'invalid_argument' | 'unsupported' | 'store',
-  ) {
-    super(code);
-    this.code = code;
-  }
 }
 
 export type Kind = 'run' | 'step' | 'call';
@@ -119,15 +116,15 @@ export class Model {
   }
 
   createRun(params: CreateRunParams): string {
-    return this.insert('run', this.runOf(params, 'pending'));
+    return this.insert('run', newRun(params, this.birth('pending')));
   }
 
   createStep(runId: string | null, params: CreateStepParams): string {
-    return this.insert('step', this.stepOf(runId, params, 'pending'));
+    return this.insert('step', newStep(runId, params, this.birth('pending')));
   }
 
   createCall(stepId: string, params: CreateCallParams): string {
-    return this.insert('call', this.callOf(stepId, params));
+    return this.insert('call', newCall(stepId, params, this.birth('running')));
   }
 
   startRun(id: string): void {
@@ -199,16 +196,8 @@ export class Model {
 
   linkStep(stepId: string, params: LinkStepParams): string | null {
     if (!this.abilities.links) return null;
-    const id = this.generatedId;
-    const link: StepLink = {
-      id,
-      stepId,
-      linkType: requireText(params.linkType),
-      entityType: requireText(params.entityType),
-      entityId: requireText(params.entityId),
-      externalId: textOrNull(params.externalId),
-      createdAt: this.at(),
-    };
+    const link = newLink(stepId, params, this.birth('running'));
+    const { id } = link;
     if (this.abilities.references && !this.find('step', stepId)) throw new Refusal('store');
     this.links.set(id, link);
     this.touched.add(`link ${stepId}`);
@@ -260,9 +249,10 @@ export class Model {
       this.start('run', params, 'not_started');
       return params;
     }
-    if (kind === 'run') return this.insert(kind, this.runOf(params, 'running'));
-    if (kind === 'call') return this.insert(kind, this.callOf(parentId as string, params));
-    const id = this.insert(kind, this.stepOf(parentId, params, 'running'));
+    const birth = this.birth('running');
+    if (kind === 'run') return this.insert(kind, newRun(params, birth));
+    if (kind === 'call') return this.insert(kind, newCall(parentId as string, params, birth));
+    const id = this.insert(kind, newStep(parentId, params, birth));
     if (parentId) this.setCurrentStep(parentId, params.stepType);
     return id;
   }
@@ -362,77 +352,12 @@ export class Model {
     this.reports.push(`${operation} ${kind} ${id} ${work} ${why}`);
   }
 
+  birth(status: Birth['status']): Birth {
+    return { id: this.generatedId, at: this.at(), status };
+  }
+
   at(): Date {
     return new Date(this.now);
-  }
-
-  runOf(params: CreateRunParams, status: 'pending' | 'running'): Run {
-    return {
-      id: params.id ?? this.generatedId,
-      runType: requireText(params.runType),
-      trigger: requireText(params.trigger),
-      actorType: params.actorType ?? 'system',
-      actorId: textOrNull(params.actorId),
-      status,
-      currentStep: null,
-      startedAt: status === 'running' ? this.at() : null,
-      completedAt: null,
-      durationMs: null,
-      input: storedPayload(params.input),
-      output: null,
-      error: null,
-      createdAt: this.at(),
-      updatedAt: this.at(),
-    };
-  }
-
-  stepOf(runId: string | null, params: CreateStepParams, status: 'pending' | 'running'): Step {
-    return {
-      id: params.id ?? this.generatedId,
-      runId,
-      parentStepId: params.parentStepId ?? null,
-      stepIndex: params.stepIndex ?? 0,
-      actorType: params.actorType ?? 'system',
-      actorId: textOrNull(params.actorId),
-      stepType: requireText(params.stepType),
-      status,
-      entityType: textOrNull(params.entityType),
-      entityId: textOrNull(params.entityId),
-      context: storedPayload(params.context),
-      input: storedPayload(params.input),
-      output: null,
-      itemsTotal: params.itemsTotal ?? null,
-      itemsProcessed: null,
-      itemsSucceeded: null,
-      itemsFailed: null,
-      attempt: 1,
-      retryOf: params.retryOf ?? null,
-      maxRetries: params.maxRetries ?? 0,
-      error: null,
-      startedAt: status === 'running' ? this.at() : null,
-      completedAt: null,
-      durationMs: null,
-      createdAt: this.at(),
-      updatedAt: this.at(),
-    };
-  }
-
-  callOf(stepId: string, params: CreateCallParams): Call {
-    return {
-      id: params.id ?? this.generatedId,
-      stepId,
-      tool: requireText(params.tool),
-      operation: requireText(params.operation),
-      input: storedPayload(params.input),
-      output: null,
-      status: 'running',
-      error: null,
-      attempt: 1,
-      retryOf: params.retryOf ?? null,
-      durationMs: null,
-      metadata: storedPayload(params.metadata),
-      createdAt: this.at(),
-    };
   }
 }
 
@@ -449,15 +374,6 @@ function workOf(verb: Verb): Work {
 function withOutput(value: unknown): Result {
   const output = storedPayload(value);
   return output ? { output } : {};
-}
-
-function requireText<T>(value: T): T {
-  if (typeof value !== 'string') throw new Refusal('invalid_argument');
-  return storedText(value) as T;
-}
-
-function textOrNull(value: string | null | undefined): string | null {
-  return typeof value === 'string' ? storedText(value) : null;
 }
 
 function requireNumber(value: unknown): void {
