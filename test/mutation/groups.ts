@@ -26,6 +26,7 @@ export const GROUPS: Record<string, Group> = {
       'test/{memory,lists,stale,competing,counters,sql-options}.test.ts',
       'test/delete-runs.node.test.ts',
     ],
+    slowTests: ['test/testing.test.ts'],
   },
   report: { mutate: ['src/report.ts', 'src/report/*.ts'], tests: ['test/report-*.test.ts'] },
   kit: { mutate: ['src/testing.ts', 'src/testing/*.ts'], tests: ['test/testing.test.ts'] },
