@@ -1,3 +1,21 @@
+import { createHash } from 'node:crypto';
+
+/** Numbers from 0, below 1: always the same for a seed. */
+export type Random = () => number;
+
+export function randomOf(seed: number | string): Random {
+  let count = 0;
+  return () => {
+    count += 1;
+    return createHash('sha256').update(`${seed} ${count}`).digest().readUInt32BE() / 2 ** 32;
+  };
+}
+
+/** A whole number from 0, below a limit. */
+export function below(limit: number, random: Random): number {
+  return Math.floor(random() * limit);
+}
+
 /** Choices that are the same for the same seed. */
 export interface Chance {
   /** A whole number from 0, below this one. */
@@ -8,20 +26,11 @@ export interface Chance {
   of(number: number): Chance;
 }
 
-/** Mulberry32: https://gist.github.com/tommyettinger/46a874533244883189143505d203312c */
-export function chanceOf(seed: number): Chance {
-  let state = seed | 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let value = Math.imul(state ^ (state >>> 15), state | 1);
-    value ^= value + Math.imul(value ^ (value >>> 7), value | 61);
-    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
-  };
-  const below = (limit: number) => Math.floor(next() * limit);
+export function chanceOf(seed: number | string): Chance {
+  const random = randomOf(seed);
   return {
-    below,
-    once: (inTimes) => below(inTimes) === 0,
-    of: (number) =>
-      chanceOf(Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(number + 1, 0xc2b2ae35)),
+    below: (limit) => below(limit, random),
+    once: (inTimes) => below(inTimes, random) === 0,
+    of: (number) => chanceOf(`${seed}.${number}`),
   };
 }

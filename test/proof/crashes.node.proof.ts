@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
+import { randomOf } from './chance.js';
 import { examine, type Remains } from './crashes/checks.js';
 import { examineCrash, type Result } from './crashes/crash.js';
 import { DAMAGES } from './crashes/damages.js';
 import { createPostgres, createSqlite, type Victim } from './crashes/databases.js';
 import { kill, type Moment, randomMoment } from './crashes/kill.js';
-import { randomOf } from './crashes/random.js';
 import type { Tables } from './crashes/tables.js';
-import { type Fault, withFault } from './faults.js';
+import { type Fault, withFault } from './planted-faults.js';
 import { bundle } from './programs.js';
 
 /** After so many crashes a database is replaced by a new one. */

@@ -5,12 +5,12 @@ import { RunTracker } from '../../src/index.js';
 import type { Row } from '../../src/rows.js';
 import { PostgresStore } from '../../src/sql/postgres.js';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
-import { balanceOf } from './balance.js';
 import { chanceOf } from './chance.js';
-import { Disturbances } from './disturbances.js';
-import { recordRun } from './faulty-work.js';
-import { type Entry, keyOf, Ledger, type LedgerTable } from './ledger.js';
-import { Witness } from './witness.js';
+import { balanceOf } from './faults/balance.js';
+import { Disturbances } from './faults/disturbances.js';
+import { type Entry, keyOf, Ledger, type LedgerTable } from './faults/ledger.js';
+import { Witness } from './faults/witness.js';
+import { recordRun } from './faults/work.js';
 
 const COUNT = inject('count');
 const SEED = inject('seed');

@@ -9,9 +9,9 @@ import { MemoryStore } from '../../src/memory.js';
 import { PostgresStore } from '../../src/sql/postgres.js';
 import { SqliteStore } from '../../src/sql/sqlite.js';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
-import { forgetfulStore } from './forgetful-store.js';
-import { recordCalls, recordSupervised, type Shape } from './load-work.js';
-import { collectGarbage, MemoryCurve } from './memory-curve.js';
+import { forgetfulStore } from './load/forgetful-store.js';
+import { collectGarbage, MemoryCurve } from './load/memory-curve.js';
+import { recordCalls, recordSupervised, type Shape } from './load/work.js';
 
 const COUNT = inject('count');
 const POINTS = 40;

@@ -16,9 +16,9 @@ import {
 } from '../../src/index.js';
 import { MemoryStore } from '../../src/memory.js';
 import type { RunQuery, StaleSweep } from '../../src/store.js';
-import { memory } from './model-memory.js';
-import { prove } from './model-proof.js';
-import type { Subject } from './model-world.js';
+import { memory } from './model/memory.js';
+import { prove } from './model/proof.js';
+import type { Subject } from './model/world.js';
 
 type Work = (...args: unknown[]) => unknown;
 

@@ -5,10 +5,10 @@ import { PostgresStore } from '../../src/sql/postgres.js';
 import { SqliteStore } from '../../src/sql/sqlite.js';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
 import { mapStore } from '../support/stores.js';
-import { toCode } from './model-code.js';
-import { memory } from './model-memory.js';
-import { expectProven } from './model-proof.js';
-import type { Subject } from './model-world.js';
+import { toCode } from './model/code.js';
+import { memory } from './model/memory.js';
+import { expectProven } from './model/proof.js';
+import type { Subject } from './model/world.js';
 
 const [count, seed] = [inject('count'), inject('seed')];
 const all = { conditional: true, isShared: true, sweeps: true, references: true, links: true };

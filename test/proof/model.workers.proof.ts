@@ -2,9 +2,9 @@ import { env } from 'cloudflare:test';
 import { inject, it } from 'vitest';
 import { MemoryStore } from '../../src/memory.js';
 import { D1Store } from '../../src/sql/d1.js';
-import { memory } from './model-memory.js';
-import { expectProven } from './model-proof.js';
-import type { Subject } from './model-world.js';
+import { memory } from './model/memory.js';
+import { expectProven } from './model/proof.js';
+import type { Subject } from './model/world.js';
 
 const [count, seed] = [inject('count'), inject('seed')];
 const TABLES = ['run_step_links', 'run_calls', 'run_steps', 'runs'];

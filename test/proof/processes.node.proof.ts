@@ -9,7 +9,7 @@ import { PostgresStore } from '../../src/sql/postgres.js';
 import { SqliteStore, type SqlStore } from '../../src/sql/sqlite.js';
 import { aRun } from '../../src/testing/tables.js';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js';
-import type { Fault } from './faults.js';
+import type { Fault } from './planted-faults.js';
 import type { Place } from './processes/database.js';
 import { startTeam } from './processes/team.js';
 import type { Counted, Finished } from './processes/worker.js';

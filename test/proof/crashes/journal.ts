@@ -2,7 +2,7 @@ import { openSync, readFileSync, writeSync } from 'node:fs';
 import type { RecordKind, RunStore, StepLinkStore } from '../../../src/index.js';
 import type { SqlStore } from '../../../src/sql/sqlite.js';
 import type { TableName } from '../../../src/sql/tables.js';
-import { withMethods } from '../faults.js';
+import { withMethods } from '../planted-faults.js';
 
 /** A record, or some of its fields, as JSON has it: times are texts. */
 export type Fields = Record<string, unknown>;

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { below, type Random } from '../chance.js';
 import { type Line, readJournal } from './journal.js';
-import { below, type Random } from './random.js';
 import type { Setup } from './worker.js';
 
 /** When a worker is killed: so many milliseconds after it has said that it begins a write. */

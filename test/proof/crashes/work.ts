@@ -5,8 +5,8 @@ import {
   RunsError,
   type RunTracker,
 } from '../../../src/index.js';
+import { below, type Random } from '../chance.js';
 import type { Journal } from './journal.js';
-import { below, type Random } from './random.js';
 
 /** What the work of a worker is done with. */
 export interface Workplace {

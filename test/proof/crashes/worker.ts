@@ -13,10 +13,10 @@ import { RunTracker } from '../../../src/index.js';
 import { PostgresStore } from '../../../src/sql/postgres.js';
 import { type SqliteDatabase, SqliteStore, type SqlStore } from '../../../src/sql/sqlite.js';
 import { watched } from '../../support/postgres-client.js';
-import { type Fault, withFault } from '../faults.js';
+import { randomOf } from '../chance.js';
+import { type Fault, withFault } from '../planted-faults.js';
 import type { Place } from '../processes/database.js';
 import { journaled, openJournal } from './journal.js';
-import { randomOf } from './random.js';
 import { jobsOf } from './work.js';
 
 /** What a worker is told. */

@@ -6,7 +6,7 @@
  * Does each task that it is sent, and sends back what came of it.
  */
 import { RunsError, RunTracker } from '../../../src/index.js';
-import { type Fault, withFault, withMethods } from '../faults.js';
+import { type Fault, withFault, withMethods } from '../planted-faults.js';
 import { open, type Place } from './database.js';
 
 /** What a process is told when it starts. */

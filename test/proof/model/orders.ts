@@ -1,7 +1,7 @@
+import { toCode } from './code.js';
 import type { Model } from './model.js';
-import { toCode } from './model-code.js';
-import { isAlike, type Outcome } from './model-outcomes.js';
-import { expectedOf } from './model-readings.js';
+import { isAlike, type Outcome } from './outcomes.js';
+import { expectedOf } from './readings.js';
 
 /** What one of several operations at once does in the model, and what came of it in the store. */
 export interface Competitor {

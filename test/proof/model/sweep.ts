@@ -1,7 +1,7 @@
-import type { DeleteRunsOptions } from '../../src/deletion.js';
-import type { FailStaleOptions } from '../../src/tracker.js';
+import type { DeleteRunsOptions } from '../../../src/deletion.js';
+import type { FailStaleOptions } from '../../../src/tracker.js';
 import { type AnyRecord, isOpen, type Kind, type Model } from './model.js';
-import { Refusal } from './model-records.js';
+import { Refusal } from './records.js';
 
 /** What a sweep would end, of each kind the oldest first, and with what error. */
 interface Sweep {

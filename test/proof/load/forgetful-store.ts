@@ -1,6 +1,6 @@
-import type { RunStore } from '../../src/index.js';
-import { isOpen } from '../../src/lifecycle.js';
-import type { Row } from '../../src/rows.js';
+import type { RunStore } from '../../../src/index.js';
+import { isOpen } from '../../../src/lifecycle.js';
+import type { Row } from '../../../src/rows.js';
 
 /** A store that keeps a record only while it is open: whatever else is kept, somebody else keeps. */
 export function forgetfulStore(conditionalUpdates: boolean): RunStore {

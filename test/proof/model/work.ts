@@ -1,9 +1,9 @@
+import { toCode } from './code.js';
 import type { Model } from './model.js';
-import { toCode } from './model-code.js';
-import type { Attempt, Call, Execute } from './model-operations.js';
-import { isAlike, type Outcome, outcomeOf, resultOf, told } from './model-outcomes.js';
-import { capitalized } from './model-readings.js';
-import { Mismatch, type World } from './model-world.js';
+import type { Attempt, Call, Execute } from './operations.js';
+import { isAlike, type Outcome, outcomeOf, resultOf, told } from './outcomes.js';
+import { capitalized } from './readings.js';
+import { Mismatch, type World } from './world.js';
 
 /** A piece of work that is recorded while it is done: its attempts, and what they do. */
 export class PieceOfWork {

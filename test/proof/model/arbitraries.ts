@@ -1,5 +1,4 @@
 import fc, { type Arbitrary } from 'fast-check';
-import { START } from './model.js';
 import {
   error,
   IDS,
@@ -11,18 +10,11 @@ import {
   reason,
   text,
   value,
-} from './model-arbitrary-values.js';
-import { Code } from './model-code.js';
-import type {
-  Advance,
-  Attempt,
-  Call,
-  Delete,
-  Execute,
-  List,
-  Operation,
-} from './model-operations.js';
-import { storedText } from './model-values.js';
+} from './arbitrary-values.js';
+import { Code } from './code.js';
+import { START } from './model.js';
+import type { Advance, Attempt, Call, Delete, Execute, List, Operation } from './operations.js';
+import { storedText } from './values.js';
 
 const { constantFrom } = fc;
 const [runId, stepId, callId] = [idOf('run'), idOf('step'), idOf('call')];

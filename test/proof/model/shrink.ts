@@ -1,4 +1,4 @@
-import type { Execute, Operation } from './model-operations.js';
+import type { Execute, Operation } from './operations.js';
 
 /**
  * Takes out of a sequence what it fails without, as long as anything can be taken

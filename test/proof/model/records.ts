@@ -7,8 +7,8 @@ import type {
   Run,
   Step,
   StepLink,
-} from '../../src/types.js';
-import { storedPayload, storedText } from './model-values.js';
+} from '../../../src/types.js';
+import { storedPayload, storedText } from './values.js';
 
 /** Why something is refused: a code of the library, or the store's own error. */
 export class Refusal extends Error {

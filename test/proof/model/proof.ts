@@ -1,9 +1,9 @@
 import fc, { type AsyncCommand } from 'fast-check';
+import { beginnings, operations } from './arbitraries.js';
 import type { Model } from './model.js';
-import { beginnings, operations } from './model-arbitraries.js';
-import type { Operation } from './model-operations.js';
-import { shortened } from './model-shrink.js';
-import { type Subject, World } from './model-world.js';
+import type { Operation } from './operations.js';
+import { shortened } from './shrink.js';
+import { type Subject, World } from './world.js';
 
 /** An operation, as fast-check shrinks a sequence of them. */
 class OperationCommand implements AsyncCommand<Model, World> {

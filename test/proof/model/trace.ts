@@ -1,5 +1,5 @@
-import { toCode } from './model-code.js';
-import type { Outcome } from './model-outcomes.js';
+import { toCode } from './code.js';
+import type { Outcome } from './outcomes.js';
 
 const PREAMBLE = `  const clock = { at: Date.parse('2026-03-01T12:00:00.000Z') };
   const reports: string[] = [];
@@ -105,7 +105,7 @@ export class Trace {
     );
     return [
       `import { expect, it } from 'vitest';`,
-      `import { type Page, RunsError, RunTracker, type RunTrackerOptions } from '../src/index.js';`,
+      `import { type Page, RunsError, RunTracker, type RunTrackerOptions } from '../../src/index.js';`,
       ...imports,
       '',
       `it(${toCode(name)}, async () => {`,

@@ -1,9 +1,9 @@
-import type { DeleteRunsOptions } from '../../src/deletion.js';
-import type { Page, RunReader, RunStore, StepLink, StepLinkStore } from '../../src/index.js';
+import type { DeleteRunsOptions } from '../../../src/deletion.js';
+import type { Page, RunReader, RunStore, StepLink, StepLinkStore } from '../../../src/index.js';
+import { toCode } from './code.js';
+import { oldestFirst } from './lists.js';
 import type { Kind, Model } from './model.js';
-import { toCode } from './model-code.js';
-import { oldestFirst } from './model-lists.js';
-import type { List } from './model-operations.js';
+import type { List } from './operations.js';
 
 export type Store = RunStore &
   Partial<StepLinkStore & RunReader & { deleteRuns(options: DeleteRunsOptions): Promise<number> }>;

@@ -1,4 +1,4 @@
-import type { FailStaleOptions } from '../../src/tracker.js';
+import type { FailStaleOptions } from '../../../src/tracker.js';
 import type {
   Call,
   CreateCallParams,
@@ -11,19 +11,11 @@ import type {
   Step,
   StepLink,
   StepProgress,
-} from '../../src/types.js';
-import { oldestFirst } from './model-lists.js';
-import {
-  type Birth,
-  newCall,
-  newLink,
-  newRun,
-  newStep,
-  Refusal,
-  textOrNull,
-} from './model-records.js';
-import { closeStale, sweepOf } from './model-sweep.js';
-import { counted, laidOver, storedError, storedPayload } from './model-values.js';
+} from '../../../src/types.js';
+import { oldestFirst } from './lists.js';
+import { type Birth, newCall, newLink, newRun, newStep, Refusal, textOrNull } from './records.js';
+import { closeStale, sweepOf } from './sweep.js';
+import { counted, laidOver, storedError, storedPayload } from './values.js';
 
 /** What a store can do, as far as it makes a difference to what is promised. */
 export interface Abilities {

@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import type { PostgresServer } from '../support/postgres-server.js';
-import type { Chance } from './chance.js';
+import type { PostgresServer } from '../../support/postgres-server.js';
+import type { Chance } from '../chance.js';
 
 /** Ends connections and restarts the server, after so many writes as chance will have it. */
 export class Disturbances {

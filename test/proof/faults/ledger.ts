@@ -1,5 +1,5 @@
-import type { StepLink } from '../../src/index.js';
-import type { Row, RowConditions, RowFields } from '../../src/rows.js';
+import type { StepLink } from '../../../src/index.js';
+import type { Row, RowConditions, RowFields } from '../../../src/rows.js';
 
 export type LedgerTable = 'run' | 'step' | 'call' | 'link';
 

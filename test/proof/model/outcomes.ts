@@ -1,9 +1,9 @@
-import { RunsError } from '../../src/index.js';
+import { RunsError } from '../../../src/index.js';
+import { toCode } from './code.js';
 import type { Model } from './model.js';
-import { toCode } from './model-code.js';
-import type { Call } from './model-operations.js';
-import { tidied } from './model-readings.js';
-import { Refusal } from './model-records.js';
+import type { Call } from './operations.js';
+import { tidied } from './readings.js';
+import { Refusal } from './records.js';
 
 /** What came of an operation: a value, a refusal by its code, or any other error. */
 export type Outcome = { value: unknown } | { code: string } | { error: unknown };

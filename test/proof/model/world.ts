@@ -1,21 +1,21 @@
-import type { DeleteRunsOptions } from '../../src/deletion.js';
+import type { DeleteRunsOptions } from '../../../src/deletion.js';
 import {
   RunsError,
   RunTracker,
   type RunTrackerOptions,
   type StepLinkStore,
-} from '../../src/index.js';
+} from '../../../src/index.js';
+import { IDS } from './arbitrary-values.js';
+import { toCode, valuesOf } from './code.js';
+import { listed } from './lists.js';
 import { type Abilities, Model } from './model.js';
-import { IDS } from './model-arbitrary-values.js';
-import { toCode, valuesOf } from './model-code.js';
-import { listed } from './model-lists.js';
-import type { Call, Delete, List, Operation } from './model-operations.js';
-import { likelyOrders, ordersOf, touchedBy } from './model-orders.js';
-import { apply, isAlike, type Outcome, outcomeOf, resultOf, told } from './model-outcomes.js';
-import { allPages, expectedOf, readingCode, readingOf, type Store } from './model-readings.js';
-import { deleteRuns, isLimitVague } from './model-sweep.js';
-import { type Opening, Trace } from './model-trace.js';
-import { PieceOfWork } from './model-work.js';
+import type { Call, Delete, List, Operation } from './operations.js';
+import { likelyOrders, ordersOf, touchedBy } from './orders.js';
+import { apply, isAlike, type Outcome, outcomeOf, resultOf, told } from './outcomes.js';
+import { allPages, expectedOf, readingCode, readingOf, type Store } from './readings.js';
+import { deleteRuns, isLimitVague } from './sweep.js';
+import { type Opening, Trace } from './trace.js';
+import { PieceOfWork } from './work.js';
 
 /** A store that is to do what the model says. */
 export interface Subject {

@@ -1,7 +1,7 @@
-import type { RunQuery, StepQuery, StepRecordQuery } from '../../src/store.js';
-import type { Run, StepLink } from '../../src/types.js';
+import type { RunQuery, StepQuery, StepRecordQuery } from '../../../src/store.js';
+import type { Run, StepLink } from '../../../src/types.js';
 import type { AnyRecord, Model } from './model.js';
-import { Refusal } from './model-records.js';
+import { Refusal } from './records.js';
 
 export type ListName = 'listRuns' | 'listSteps' | 'listCalls' | 'listLinks';
 

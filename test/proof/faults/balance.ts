@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { mergeOutputIncrements } from '../../src/index.js';
-import type { Row } from '../../src/rows.js';
+import { mergeOutputIncrements } from '../../../src/index.js';
+import type { Row } from '../../../src/rows.js';
 import type { Entry } from './ledger.js';
 
 /** What may be stored of a record, and how many writes of unknown fate that takes. */

@@ -1,12 +1,12 @@
-import type { DeleteRunsOptions } from '../../src/deletion.js';
+import type { DeleteRunsOptions } from '../../../src/deletion.js';
+import type { Code } from './code.js';
+import type { ListName } from './lists.js';
 import type { Ended, Kind, Model } from './model.js';
-import type { Code } from './model-code.js';
-import type { ListName } from './model-lists.js';
 
 /** A method of a tracker with its arguments. */
 export interface Call {
   do: 'call';
-  method: Exclude<keyof Model & keyof import('../../src/index.js').RunTracker, `execute${Kind}`>;
+  method: Exclude<keyof Model & keyof import('../../../src/index.js').RunTracker, `execute${Kind}`>;
   args: unknown[];
   /** Which of the trackers is asked. */
   via: 0 | 1;

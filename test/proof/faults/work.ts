@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
-import type { RunTracker } from '../../src/index.js';
-import type { Chance } from './chance.js';
+import type { RunTracker } from '../../../src/index.js';
+import type { Chance } from '../chance.js';
 import type { Outcome, Witness } from './witness.js';
 
 /** What a worker has: its tracker, and who sees what it is told. */

@@ -1,4 +1,4 @@
-import { type ExecuteCallOptions, RunsError, type RunTracker } from '../../src/index.js';
+import { type ExecuteCallOptions, RunsError, type RunTracker } from '../../../src/index.js';
 
 /** How calls are made: in runs and steps of so many, and so many at once. */
 export interface Shape {

@@ -1,4 +1,4 @@
-import type { Payload } from '../../src/types.js';
+import type { Payload } from '../../../src/types.js';
 
 /** What is stored of a text. */
 export function storedText(text: string): string {

@@ -1,4 +1,4 @@
-import type { RecordKind, TrackingErrorInfo } from '../../src/index.js';
+import type { RecordKind, TrackingErrorInfo } from '../../../src/index.js';
 import { type Ledger, Rejection } from './ledger.js';
 
 export type Outcome<T = unknown> = { value: T } | { error: unknown };
