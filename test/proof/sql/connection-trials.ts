@@ -86,19 +86,31 @@ export const connectionTrials: ConnectionTrial[] = [
       for (const owner of [MINE, THEIRS]) {
         const each = new PostgresStore(pool, { owner });
         await Promise.all(ids.map((id) => each.insertRun(aRun({ id }))));
+        await Promise.all(ids.map((id) => each.insertStep(aStep({ id, runId: null }))));
       }
       await holding(pool, async (other) => {
         const lock = 'select 1 from runs where user_id = $1 and id = any($2) for update';
         await other.query(lock, [THEIRS.user_id, ids]);
         await other.query(lock, [MINE.user_id, rest]);
+        // A row that is pointed to is locked too, but less.
+        const inserting = new PostgresStore(other, { owner: MINE });
+        await inserting.insertStep(aStep({ runId: first }));
+        await inserting.insertCall(aCall({ stepId: first }));
         const writes = [
           store.updateRun(idOf(404), {}),
           store.updateRun(first, { error: 'e' }, { ifStatus: ['running'] }),
           store.updateRun(second, { currentStep: 's' }),
           store.incrementRunOutput(first, { n: 1 }, at(1)),
           store.incrementRunOutput(second, { n: 2 }, at(1)),
+          store.updateStep(first, { error: 'e' }),
+          store.updateStep(second, { itemsTotal: 2 }),
         ];
-        expect(await Promise.all(writes)).toEqual([false, true, true, true, true]);
+        expect(await Promise.all(writes)).toEqual([false, true, true, true, true, true, true]);
+        const steps = [
+          aStep({ id: first, runId: null, error: 'e' }),
+          aStep({ id: second, runId: null, itemsTotal: 2 }),
+        ];
+        expect([await store.getStep(first), await store.getStep(second)]).toEqual(steps);
       });
     },
   },
@@ -117,6 +129,9 @@ export const connectionTrials: ConnectionTrial[] = [
           [ids[1], ids[3]],
         ]);
         await other.query(`update run_calls set tool = 't' where id = $1`, [ids[1]]);
+        const writing = new PostgresStore(other, { owner: MINE });
+        await writing.insertStep(aStep({ id: idOf(3), runId: ids[2] as string }));
+        await writing.insertCall(aCall({ id: idOf(3), stepId: ids[4] as string }));
         const closed = await store.closeStale(SWEEP);
         expect(closed).toMatchObject({ runs: [ids[2]], calls: [ids[2]] });
         expect(closed.steps.sort()).toEqual([ids[2], ids[4]]);

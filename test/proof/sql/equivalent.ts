@@ -86,6 +86,11 @@ export const EQUIVALENT: Record<Language, Equivalent[]> = {
       mutants: /: becomes not materialized/,
     },
     {
+      reason: 'Nothing points to a call, and so nobody locks its key.',
+      mutants:
+        /^update together: no key is dropped .*"run_calls" t$|^sweep of all: no key is dropped .* #3$/,
+    },
+    {
       reason: 'What the query has locked is still the same when it is written.',
       mutants:
         /^sweep of all: (condition becomes true \| and «"(status|updated_at|created_at)"»|becomes <= \| and "(updated_at|created_at)" «<»)/,

@@ -31,8 +31,6 @@ interface Target {
 
 /** How long a trial may take, before it is said to fail. */
 const PATIENCE_MS = 60_000;
-/** In how many statements a mutant is looked at, before it is said to be no SQL. */
-const MAX_TEXTS = 20;
 
 /** Tries so many of the mutants, chosen by a seed. */
 export async function mutate(
@@ -88,13 +86,13 @@ async function findTargets(
   return targets;
 }
 
-/** Whether the database takes one of the first of these statements when it is mutated. */
+/** Whether the database takes any of these statements when it is mutated. */
 async function isTakenBy(
   takes: Trials['takes'],
   mutant: Mutant,
   texts: Iterable<string>,
 ): Promise<boolean> {
-  for (const text of [...texts].slice(0, MAX_TEXTS)) {
+  for (const text of texts) {
     const rendered = mutant.of(text);
     if (rendered && (await takes(rendered.text))) return true;
   }

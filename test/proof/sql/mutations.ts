@@ -94,20 +94,8 @@ const words: Rule = (syntax) =>
 /** Where a condition begins, unless it is what the words after it say. */
 const CONDITIONAL = new Set(['where', 'on', 'when', 'and', 'or']);
 const CONDITION_ENDS = new Set([
-  ...[
-    'and',
-    'or',
-    'then',
-    'order',
-    'group',
-    'limit',
-    'for',
-    'returning',
-    'union',
-    'offset',
-    'where',
-  ],
-  ...['join', 'on'],
+  ...['and', 'or', 'where', 'join', 'on', 'then', 'order', 'group', 'limit', 'offset', 'for'],
+  ...['returning', 'union'],
 ]);
 
 const conditions: Rule = (syntax) => {
@@ -163,6 +151,7 @@ const operands: Rule = (syntax) =>
     const right = syntax.tokens.slice(place + 1, to);
     const operands = syntax.at(place);
     return [
+      ...(operands === '-' ? [instead(place, '+')] : []),
       replace(`${operands} only its left side`, from, to, ...left),
       replace(`${operands} only its right side`, from, to, ...right),
       replace(`${operands} other way round`, from, to, ...right, operands, ...left),
@@ -246,6 +235,7 @@ const orders: Rule = (syntax) =>
 /** What a statement may lack: so many tokens from these on. */
 const CLAUSES: [length: number, texts: string[]][] = [
   [6, ['for', 'no', 'key', 'update', 'of']],
+  [2, ['no', 'key']],
   [2, ['skip', 'locked']],
   [2, ['offset']],
   [4, ['on', 'conflict', 'do', 'nothing']],
@@ -254,9 +244,12 @@ const CLAUSES: [length: number, texts: string[]][] = [
 
 const clauses: Rule = (syntax) => [
   ...CLAUSES.flatMap(([length, texts]) =>
-    syntax
-      .find(...texts)
-      .map((place) => without(`${texts.join(' ')} is dropped`, place, place + length)),
+    syntax.find(...texts).map((place) => {
+      const end = place + length;
+      // Without the lock, there is nothing to skip.
+      const isSkipping = texts[0] === 'for' && syntax.isAt(end, 'skip', 'locked');
+      return without(`${texts.join(' ')} is dropped`, place, isSkipping ? end + 2 : end);
+    }),
   ),
   ...syntax
     .find('limit')
