@@ -117,12 +117,23 @@ describe('the tree of a run', () => {
     ]);
   });
 
-  it('has no axis where there is no room for one', async () => {
-    const [first] = await linesOf(SYNC, { width: 59, color: false });
-    expect(first).toBe('✖ sync_prices                failed      4.0s');
+  it('has a shorter axis where there is less room, and none where there is no room for one', async () => {
+    const [first] = await linesOf(SYNC, { width: 60, color: false });
+    expect(first).toBe('✖ sync_prices              failed      4.0s  ├────── 4.0s ─┤');
+    const [without] = await linesOf(SYNC, { width: 59, color: false });
+    expect(without).toBe('✖ sync_prices                failed      4.0s');
+  });
+
+  it('has a shorter bar for a batch where there is less room', async () => {
+    const lines = await linesOf(SYNC, { width: 40, color: false });
+    expect(lines).toContain('    █████░░░░░ 100/200 · 98 succeeded ·…');
   });
 
   it('has no words for statuses where there is even less', async () => {
+    const [enough] = await linesOf(SYNC, { width: 40, color: false });
+    expect(enough).toBe('✖ sync_prices           failed      4.0s');
+    const [less] = await linesOf(SYNC, { width: 39, color: false });
+    expect(less).toBe('✖ sync_prices                 4.0s');
     const lines = await linesOf(SYNC, { width: 26, color: false });
     expect(lines.slice(0, 3)).toEqual([
       '✖ sync_prices         4.0s',
@@ -130,6 +141,11 @@ describe('the tree of a run', () => {
       '  price_api answered 503',
     ]);
     expect(lines).toContain('  ✔ fe… · attempt 2   1.0s');
+  });
+
+  it('is as narrow as a single column, with no spaces at the ends of lines', async () => {
+    expect(await linesOf({ steps: [aStep()] }, { width: 2, color: false })).toEqual(['○', '', '○']);
+    expect(await linesOf({}, { width: 1, color: false })).toEqual(['…', '…']);
   });
 
   it('is coloured where a width is given, unless told otherwise', async () => {
@@ -225,6 +241,8 @@ describe('the tree of a run', () => {
   it('knows no other statuses, but shows them', async () => {
     const [step] = await stepLines({ stepType: 'wait', status: 'on hold for long' as never });
     expect(step).toBe('? wait  on hold…');
+    const [run] = await linesOf({ run: aRun({ status: 'lost' as never }) }, { color: true });
+    expect(run).toBe('\u001b[2m? \u001b[0m\u001b[1msync\u001b[0m\u001b[2m  lost\u001b[0m');
   });
 
   it('is indented no further than there is room', async () => {
