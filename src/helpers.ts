@@ -35,7 +35,7 @@ export function calculateDuration(
 
 /** Milliseconds since 1970, or NaN for what is no valid time. */
 export function toMilliseconds(time: Timestamp | null | undefined): number {
-  return typeof time === 'number' ? time : new Date(time ?? Number.NaN).getTime();
+  return new Date(time ?? Number.NaN).getTime();
 }
 
 export function isNothing(value: unknown): value is null | undefined {

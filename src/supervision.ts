@@ -70,7 +70,7 @@ export function supervise<T>(
     async perform(row) {
       supervision.row = row;
       const { id, attempt = 1 } = row;
-      const follow = () => cancel(signal?.reason);
+      const follow = () => cancel((signal as AbortSignal).reason);
       if (signal?.aborted) {
         follow();
         throw signal.reason;

@@ -58,6 +58,13 @@ describe('a new record', () => {
     expect(await tracker.createRun(sync)).toBe('mine');
   });
 
+  it('has that of crypto.randomUUID where there is one', async () => {
+    const uuid = '3f1c0d5e-8a54-4c1b-9e0f-6d2b7a9c4e10';
+    vi.stubGlobal('crypto', { randomUUID: () => uuid });
+    const tracker = new RunTracker({ store: new MemoryStore() });
+    expect(await tracker.createRun(sync)).toBe(uuid);
+  });
+
   it('has one where crypto.randomUUID is missing, too', async () => {
     const getRandomValues = vi.fn((bytes: Uint8Array<ArrayBuffer>) =>
       crypto.getRandomValues(bytes),
@@ -101,8 +108,17 @@ describe('what cannot be recorded is refused, and says which, and what it must b
     'Cannot create record: stepType must be a string, not null': () => step({ stepType: null }),
     'Cannot create record: entityId must be a string, not 5': () =>
       tracker.linkStep('s1', { linkType: 'input', entityType: 'invoice', entityId: 5 } as never),
+    'Cannot create record: linkType must be a string, not undefined': () =>
+      tracker.linkStep('s1', { entityType: 'invoice', entityId: '5' } as never),
+    'Cannot create record: entityType must be a string, not undefined': () =>
+      tracker.linkStep('s1', { linkType: 'input', entityId: '5' } as never),
     'Cannot create record: tool must be a string, not undefined': () =>
       tracker.createCall('s1', { operation: 'GET' } as never),
+    'Cannot create record: operation must be a string, not undefined': () =>
+      tracker.createCall('s1', { tool: 'api' } as never),
+    // As much of a long value as tells what it is.
+    [`Cannot update step "s1": itemsFailed must be a finite number, not "${'9'.repeat(99)}`]: () =>
+      tracker.updateStepProgress('s1', { itemsFailed: '9'.repeat(1000) } as never),
     'Cannot update step "s1": itemsFailed must be a finite number, not NaN': () =>
       tracker.updateStepProgress('s1', { itemsFailed: Number.NaN }),
   };

@@ -291,6 +291,34 @@ it('a heartbeat costs one store call on a conditional store', async () => {
   await run;
 });
 
+it('a heartbeat of a record that is gone is reported, and the work goes on', async () => {
+  const store = mapStore();
+  const { tracker, work, fn, reports } = open(store);
+  const run = tracker.executeRun(RUN, fn, { heartbeatMs: 1000 });
+  await vi.advanceTimersByTimeAsync(500);
+  store.runs.delete('r1');
+  await vi.advanceTimersByTimeAsync(500);
+  const message = 'Cannot update run "r1": it does not exist';
+  expect(reports).toMatchObject([{ error: { code: 'not_found', message } }]);
+  work.resolve('done');
+  expect(await run).toBe('done');
+});
+
+it('a heartbeat needs no more of a timer than its number', async () => {
+  const original = setTimeout;
+  vi.stubGlobal('setTimeout', (callback: () => void, delay: number) =>
+    Number(original(callback, delay)),
+  );
+  const store = mapStore();
+  const { tracker, work, fn, reports } = open(store);
+  const run = tracker.executeRun(RUN, fn, { heartbeatMs: 1000 });
+  await vi.advanceTimersByTimeAsync(2000);
+  work.resolve('done');
+  expect(await run).toBe('done');
+  expect(reports).toEqual([]);
+  vi.unstubAllGlobals();
+});
+
 it('a heartbeat keeps no process alive by its timer', async () => {
   const unref = vi.fn();
   const original = setTimeout;

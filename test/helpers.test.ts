@@ -406,6 +406,11 @@ describe('getRunSummary', () => {
     expect(sync({ status: 'running' })).toBe('sync running');
   });
 
+  it('says why a run failed, and nothing of the kind of others', () => {
+    expect(sync({ status: 'failed', error: 'timeout' })).toBe('sync failed: timeout');
+    expect(sync({ status: 'cancelled', error: 'by hand' })).toBe('sync cancelled');
+  });
+
   it('says how long a run took', () => {
     expect(sync({ status: 'completed', durationMs: 3500 })).toBe('sync completed in 3.5s');
     expect(sync({ status: 'completed', durationMs: 125_000 })).toBe('sync completed in 2m 5s');

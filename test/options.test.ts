@@ -143,6 +143,8 @@ describe('an option that does not belong, or has no such value, is refused befor
       if (value === 0) continue;
       REFUSED.push([kind, { retry: { ...none, delayMs: value } }, of('delayMs', 0)]);
     }
+    const late = `Cannot execute ${kind}: timeoutMs must be from 1 to 2147483647, not {"value":"[function]"}`;
+    REFUSED.push([kind, { timeoutMs: () => 5 }, late]);
     if (kind === 'run') continue;
     const missing = `Cannot execute ${kind}: maxAttempts must be from 1 to 2147483647, not null`;
     REFUSED.push([kind, { retry: {} }, missing]);

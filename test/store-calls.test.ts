@@ -88,11 +88,17 @@ describe('a store with conditional updates', () => {
     await tracker.finishCall(callId, { output: { rows: 1 } });
     await tracker.finishStep(stepId, { output: { rows: 1 } });
     await tracker.finishRun(runId, { output: { rows: 1 } });
+    await tracker.executeRun({ runType: 'sync', trigger: 'cron' }, () => 1);
+    await tracker.executeStep(null, { stepType: 'fetch' }, () => 1);
+    await tracker.executeCall(stepId, { tool: 'api', operation: 'GET' }, () => 1);
     const updates = calls.filter(({ method }) => method.startsWith('update'));
     expect(updates.map(({ args }) => args[2])).toEqual([
       { ifStatus: ['running'] },
       { ifStatus: ['pending'] },
       { ifStatus: ['pending'], mergeOutput: true },
+      { ifStatus: ['running'], mergeOutput: true },
+      { ifStatus: ['running'] },
+      { ifStatus: ['running'] },
     ]);
   });
 });
