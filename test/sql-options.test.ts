@@ -114,7 +114,30 @@ function shown(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value).slice(0, 100) : '';
 }
 
+/** What is said of options that cannot be used. */
+const MESSAGES: [options: Options, message: string][] = [
+  [
+    { tablePrefix: 'Jobs_' },
+    'tablePrefix must be at most 34 lower-case letters, digits and underscores, not beginning with a digit, not "Jobs_"',
+  ],
+  [
+    { owner: { '1st': 'a' } },
+    'an owner column must be named by at most 63 lower-case letters, digits and underscores, not beginning with a digit, not "1st"',
+  ],
+  [
+    { owner: { run_type: 'a' } },
+    'an owner column must be no column of the records, not "run_type"',
+  ],
+  [{ owner: {} }, 'owner must be made of 1 to 8 columns, not 0'],
+];
+
 describe.for(TAKERS)('%s', ([, operation, take]) => {
+  it.for(MESSAGES)('says what is wrong with %j', ([options, message]) => {
+    expect(() => take(options)).toThrow(
+      new RunsError('invalid_argument', `Cannot ${operation}: ${message}`),
+    );
+  });
+
   const refusal = (options: Options) => {
     const message = refusalOf(take, options);
     expect(message).toContain(`Cannot ${operation}: `);
@@ -188,6 +211,15 @@ describe.for(TAKERS)('%s', ([, operation, take]) => {
 });
 
 describe.for(ONLY_STORES)('%s', ([name, operation, take]) => {
+  it('says what an owner must be, and its values', () => {
+    const say = (message: string) =>
+      new RunsError('invalid_argument', `Cannot ${operation}: ${message}`);
+    const noOwner = say('owner must be an object of columns and their values, not 5');
+    expect(() => take({ owner: 5 })).toThrow(noOwner);
+    const noValue = say('owner.space_id must be a text that is not empty, not ""');
+    expect(() => take({ owner: { space_id: '' } })).toThrow(noValue);
+  });
+
   it.for(
     Object.entries({
       ...NO_TEXTS,
@@ -229,6 +261,15 @@ describe.for(ONLY_STORES)('%s', ([name, operation, take]) => {
 });
 
 describe.for(ONLY_SCHEMAS)('%s', ([name, , take]) => {
+  it('says what an owner must be, and that each of its columns is named once', () => {
+    const say = (message: string) =>
+      new RunsError('invalid_argument', `Cannot make a schema: ${message}`);
+    const noOwner = say('owner must be an object or a list of columns, not 5');
+    expect(() => take({ owner: 5 })).toThrow(noOwner);
+    const twice = say('an owner column must be named once, not "space_id"');
+    expect(() => take({ owner: ['space_id', 'space_id'] })).toThrow(twice);
+  });
+
   const schema = SCHEMAS[name]!;
 
   it('takes the columns of an owner as a list too', () => {
