@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
+import { RunsError } from '../src/index.js';
 import { SqliteStore, sqliteSchema } from '../src/sql/sqlite.js';
 import { aCall, aLink, aRun, aStep } from '../src/testing/tables.js';
 import { DRIVERS } from './support/drivers.js';
@@ -190,6 +191,32 @@ it.for(Object.entries(REFUSED))('migrate refuses %s, and changes nothing', async
   for (const message of messages) expect(error?.message).toMatch(message);
   expect(schemaOf(database)).toEqual(before);
   expect(database.isTransaction).toBe(false);
+});
+
+it('migrate says all that is wrong with a table, and nothing that is not', async () => {
+  const advice = 'give the store the owner columns that the table has, or a tablePrefix of its own';
+  for (const [texts, problem] of [
+    [
+      ['alter table runs add column note text', 'alter table runs add column km real'],
+      'has note, km besides',
+    ],
+    [
+      ['alter table runs drop column error', 'alter table runs add column note text'],
+      'has no error, and has note besides',
+    ],
+  ] as const) {
+    const store = new SqliteStore(databaseWith({}, ...texts));
+    const message = `Cannot migrate: the table "runs" exists and ${problem}; ${advice}`;
+    await expect(store.migrate()).rejects.toThrow(new RunsError('unsupported', message));
+  }
+  const owned = { owner: { space_id: 'a', user_id: 'b' } };
+  const database = new DatabaseSync(':memory:');
+  database.exec(withKey(sqliteSchema(owned)[0]!, '"space_id", "id"'));
+  const store = new SqliteStore(database, owned);
+  const message =
+    'Cannot migrate: the table "runs" exists and has the primary key (space_id, id) instead of' +
+    ` (space_id, user_id, id); ${advice}`;
+  await expect(store.migrate()).rejects.toThrow(new RunsError('unsupported', message));
 });
 
 it('migrate refuses a table that another process makes while it begins', async () => {
