@@ -283,6 +283,11 @@ describe('what JSON cannot say', () => {
     expect(await storedInput({ id: 123n, list: [-5n] })).toEqual({ id: '123n', list: ['-5n'] });
   });
 
+  it('a number that is none becomes null', async () => {
+    const input = { ratio: Number.NaN, list: [Number.POSITIVE_INFINITY, null] };
+    expect(await storedInput(input)).toEqual({ ratio: null, list: [null, null] });
+  });
+
   it('a Map becomes its entries, and a Set its values', async () => {
     const input = { map: new Map<unknown, unknown>([['a', 1]]), set: new Set(['b', 2]) };
     expect(await storedInput(input)).toEqual({ map: [['a', 1]], set: ['b', 2] });
