@@ -304,7 +304,7 @@ describe('below a step', () => {
   });
 
   it('stand the first lines of its error, none of them empty', async () => {
-    const error = '\nfirst\r\n\n  second \u2028third\nfourth\nfifth\n';
+    const error = '\nfirst\r\n \t\n  second \u2028third\nfourth\nfifth\n';
     expect((await stepLines({ status: 'failed', error })).slice(1)).toEqual([
       'first',
       'second',
