@@ -28,10 +28,11 @@ async function changeOf({ fileName, location, replacement }: MutantResult): Prom
   const file = fileName.slice(fileName.indexOf('src/'));
   const { start, end } = location;
   const lines = (await readFile(file, 'utf8')).split('\n').slice(0, end.line);
+  const line = lines[start.line - 1]?.trim() ?? '';
   lines.push(lines.pop()?.slice(0, end.column - 1) ?? '');
   const [first = '', ...others] = lines.slice(start.line - 1);
   const text = [first.slice(start.column - 1), ...others].join('\n');
-  return { file, text, replacement: replacement ?? '' };
+  return { file, line, text, replacement: replacement ?? '' };
 }
 
 async function mutate(name: string, mutate: string[], isSlow: boolean): Promise<MutantResult[]> {
@@ -84,11 +85,11 @@ for (const name of names) results.push(...(await run(name)));
 
 const survivors = await Promise.all(results.filter(isAlive).map(changeOf));
 const isSame = (a: Change, b: Change) =>
-  a.file === b.file && a.text === b.text && a.replacement === b.replacement;
+  a.file === b.file && a.line === b.line && a.text === b.text && a.replacement === b.replacement;
 const unexplained = survivors.filter((each) => !EQUIVALENT.some((known) => isSame(known, each)));
 console.log(tableOf(results));
-for (const { file, text, replacement } of unexplained) {
-  console.log(`\nnobody notices in ${file}\n- ${text}\n+ ${replacement}`);
+for (const { file, line, text, replacement } of unexplained) {
+  console.log(`\nnobody notices in ${file}, in the line ${line}\n- ${text}\n+ ${replacement}`);
 }
 console.log(`\n${survivors.length} alive, ${unexplained.length} of them not explained`);
 process.exitCode = unexplained.length > 0 ? 1 : 0;
