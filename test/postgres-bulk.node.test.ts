@@ -1,6 +1,5 @@
 import fc from 'fast-check';
-import type pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { type Run, RunsError } from '../src/index.js';
 import { PostgresStore, type PostgresStoreOptions } from '../src/sql/postgres.js';
 import {
@@ -15,25 +14,15 @@ import {
   type Table,
 } from '../src/testing/tables.js';
 import { type Sent, several, shapeOf, watched } from './support/postgres-client.js';
-import { type PostgresServer, startPostgres } from './support/postgres-server.js';
+import { startPostgresTables } from './support/postgres-tables.js';
 
-let server: PostgresServer;
-let pool: pg.Pool;
+const { pool } = await startPostgresTables();
 let store: PostgresStore;
 let sent: Sent[];
 
-beforeAll(async () => {
-  server = await startPostgres();
-  pool = server.pool();
-  await new PostgresStore(pool).migrate();
-}, 60_000);
-
-beforeEach(async () => {
-  await pool.query('truncate runs, run_steps, run_calls, run_step_links');
+beforeEach(() => {
   ({ store, sent } = open());
 });
-
-afterAll(() => server?.stop());
 
 function open(options?: PostgresStoreOptions): { store: PostgresStore; sent: Sent[] } {
   const watch = watched(pool);

@@ -1,28 +1,12 @@
-import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { StaleSweep } from '../src/index.js';
 import { PostgresStore } from '../src/sql/postgres.js';
 import { aCall, aRun, aStep, at, idOf } from '../src/testing/tables.js';
 import { outcomesOf, several, shapeOf, watched } from './support/postgres-client.js';
-import { type PostgresServer, startPostgres } from './support/postgres-server.js';
+import { startPostgresTables } from './support/postgres-tables.js';
 
-let server: PostgresServer;
-let pool: pg.Pool;
-let store: PostgresStore;
-
-beforeAll(async () => {
-  server = await startPostgres(['-c', 'deadlock_timeout=20ms']);
-  pool = server.pool();
-  store = new PostgresStore(pool);
-  await store.migrate();
-}, 60_000);
-
-beforeEach(() => pool.query('truncate runs, run_steps, run_calls, run_step_links'));
-
-afterAll(() => server?.stop());
-
-const count = async (table: string, condition = 'true') =>
-  (await pool.query(`select count(*)::int as n from ${table} where ${condition}`)).rows[0].n;
+const { server, pool, count } = await startPostgresTables(['-c', 'deadlock_timeout=20ms']);
+const store = new PostgresStore(pool);
 
 describe('several stores that write the same records', () => {
   const errors: unknown[] = [];

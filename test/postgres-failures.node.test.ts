@@ -1,22 +1,11 @@
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { PostgresStore, type PostgresStoreOptions } from '../src/sql/postgres.js';
 import { aCall, aRun, aStep, at, idOf } from '../src/testing/tables.js';
 import { outcomesOf, type Sent, several, shapeOf, watched } from './support/postgres-client.js';
-import { type PostgresServer, startPostgres } from './support/postgres-server.js';
+import { startPostgresTables } from './support/postgres-tables.js';
 
-let server: PostgresServer;
-let pool: pg.Pool;
-
-beforeAll(async () => {
-  server = await startPostgres();
-  pool = server.pool();
-  await new PostgresStore(pool).migrate();
-}, 60_000);
-
-beforeEach(() => pool.query('truncate runs, run_steps, run_calls, run_step_links'));
-
-afterAll(() => server?.stop());
+const { server, pool, count, blocked } = await startPostgresTables();
 
 type Around = Parameters<typeof watched>[1];
 
@@ -24,13 +13,6 @@ function open(around?: Around, options?: PostgresStoreOptions, client: pg.Pool |
   const watch = watched(client, around);
   return { store: new PostgresStore(watch.client, options), sent: watch.sent };
 }
-
-const count = async (table: string, condition = 'true') =>
-  (await pool.query(`select count(*)::int as n from ${table} where ${condition}`)).rows[0].n;
-
-/** How many statements wait for a lock, of those that contain a text. */
-const blocked = (text: string) =>
-  count('pg_stat_activity', `wait_event_type = 'Lock' and query like '%${text}%'`);
 
 /** 1 000 runs under new ids, after one that makes them wait; the bad one, of this number, has these fields. */
 const RUNS = (bad: number, fields: object) =>

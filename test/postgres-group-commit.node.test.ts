@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { RunTracker } from '../src/index.js';
 import {
   type PostgresClient,
@@ -8,20 +8,9 @@ import {
 } from '../src/sql/postgres.js';
 import { aCall, aLink, aRun, aStep, at, idOf } from '../src/testing/tables.js';
 import { type Sent, several, shapeOf, watched } from './support/postgres-client.js';
-import { type PostgresServer, startPostgres } from './support/postgres-server.js';
+import { startPostgresTables } from './support/postgres-tables.js';
 
-let server: PostgresServer;
-let pool: pg.Pool;
-
-beforeAll(async () => {
-  server = await startPostgres();
-  pool = server.pool();
-  await new PostgresStore(pool).migrate();
-}, 60_000);
-
-beforeEach(() => pool.query('truncate runs, run_steps, run_calls, run_step_links'));
-
-afterAll(() => server?.stop());
+const { server, pool } = await startPostgresTables();
 
 function open(options?: PostgresStoreOptions): { store: PostgresStore; sent: Sent[] } {
   const { client, sent } = watched(pool);

@@ -1,27 +1,15 @@
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PostgresStore, type PostgresStoreOptions } from '../src/sql/postgres.js';
 import { aRun, at, idOf } from '../src/testing/tables.js';
 import { outcomesOf, several, shapeOf, watched } from './support/postgres-client.js';
-import { type PostgresServer, startPostgres } from './support/postgres-server.js';
+import { startPostgresTables } from './support/postgres-tables.js';
 
-let server: PostgresServer;
-let pool: pg.Pool;
-
-beforeAll(async () => {
-  server = await startPostgres();
-  pool = server.pool();
-  await new PostgresStore(pool).migrate();
-}, 60_000);
-
-beforeEach(() => pool.query('truncate runs, run_steps, run_calls, run_step_links'));
+const { server, pool, count, blocked } = await startPostgresTables();
 
 const closing: pg.Pool[] = [];
 
-afterAll(async () => {
-  await Promise.all(closing.map((each) => each.end()));
-  await server?.stop();
-});
+afterAll(() => Promise.all(closing.map((each) => each.end())));
 
 /** A pool that connects in a way of its own. */
 function connect(config: pg.PoolConfig): pg.Pool {
@@ -37,13 +25,6 @@ function open(around?: Around, options?: PostgresStoreOptions, client: pg.Pool |
   const watch = watched(client, around);
   return { store: new PostgresStore(watch.client, options), sent: watch.sent };
 }
-
-const count = async (table: string, condition = 'true') =>
-  (await pool.query(`select count(*)::int as n from ${table} where ${condition}`)).rows[0].n;
-
-/** How many statements wait for a lock, of those that contain a text. */
-const blocked = (text: string) =>
-  count('pg_stat_activity', `wait_event_type = 'Lock' and query like '%${text}%'`);
 
 describe('what Postgres has undone because of others', () => {
   const failure = (code: string) => Object.assign(new Error(`failed with ${code}`), { code });

@@ -1,3 +1,4 @@
+import { below, randomOf } from '../chance.js';
 import { EQUIVALENT, type Equivalent } from './equivalent.js';
 import { knownMutants, Mutant, type Trial, type Trials } from './trials.js';
 
@@ -143,11 +144,9 @@ async function passes({ run }: Trial, mutant: Mutant): Promise<boolean> {
 /** The same in an order of their own for each seed: https://en.wikipedia.org/wiki/Fisher–Yates_shuffle */
 function shuffled<T>(list: T[], seed: number): T[] {
   const all = [...list];
-  let state = seed;
+  const random = randomOf(seed);
   for (let last = all.length - 1; last > 0; last -= 1) {
-    // A linear congruential generator, as in Numerical Recipes; its upper bits are the random ones.
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    const other = Math.floor((state / 2 ** 32) * (last + 1));
+    const other = below(last + 1, random);
     [all[last], all[other]] = [all[other] as T, all[last] as T];
   }
   return all;
