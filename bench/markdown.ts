@@ -53,7 +53,7 @@ function tableOf(columns: string[], rows: string[][]): string {
   const all = [columns, ...rows].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
   const widths = columns.map((_, index) => {
     const lengths = all.map((row) => row[index]?.length ?? 0);
-    return Math.max(4, ...lengths);
+    return Math.max(3, ...lengths);
   });
   const isText = columns.length === 2 && columns[1] === '';
   const isLeft = (index: number) => index === 0 || isText;

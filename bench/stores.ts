@@ -155,9 +155,9 @@ export const stores: Benchmark = {
   title: 'What the SQL stores cost',
   about: `Time to write a call as a tracked one is written: an insert before the work, and a conditional update after it,
 with ${INPUT_BYTES} bytes of input and ${OUTPUT_BYTES} of output. It is compared with
-[statements written by hand](hand-written.ts) for the same columns of the same tables: *single statements*, prepared
-once, and *bulk*, all calls in as few statements as there can be, which an application could write only if it knew of
-all calls beforehand. *One by one* each write waits for the one before; *at once* none does, and the store sends
+[statements written by hand](hand-written.ts) for the same columns of the same tables: _single statements_, prepared
+once, and _bulk_, all calls in as few statements as there can be, which an application could write only if it knew of
+all calls beforehand. _One by one_ each write waits for the one before; _at once_ none does, and the store sends
 together what was issued together (but not with \`groupCommit: false\`). Every way of writing has a process of its own, and they take turns in changing
 order; figures are medians of ${FULL.turns} turns, and ratios medians of the ratios within a turn.`,
   async measure({ isQuick, only }, tell) {
