@@ -151,21 +151,23 @@ export function sweepAtOnce(names: Names, sweep: StaleSweep): Statement {
   /** Selects records that nobody else is writing, as they are once they are locked. */
   const lock = (name: string, query: string) =>
     `"${name}" as materialized (${query} for no key update of t skip locked)`;
-  const close = ({ kind, table, changes, isStill }: Closing) =>
+  const close = ({ kind, table, changes }: Closing) =>
     `"closed_${kind}" as (update ${table} set ${changes()}` +
-    ` where ${isStill()} and "id" in (select "id" from "stale_${kind}") returning "id")`;
+    ` where ${owned(names, parameters)}"id" in (select "id" from "stale_${kind}") returning "id")`;
   const mine = () => owned(names, parameters, 't.');
+  const bindBefore = () => parameters.bindTime(sweep.before);
 
   // The limit is that of each kind: a stale step may have to wait for another sweep, and its calls not.
   const heldSteps =
     `select t."id" from ${steps.table} t where ${mine()}t."id" in (select "step_id" from "old_calls")` +
-    ` and t."id" not in (select "id" from "stale_steps") and ${steps.isStale()}`;
-  const isStepOpen =
+    ` and t."updated_at" < ${bindBefore()}`;
+  const isStepRunning =
     `exists (select 1 from ${steps.table} s where ${ownedAlike(names, 's.', 't.')}` +
-    `s."id" = t."step_id" and s."status" in ('pending', 'running'))`;
+    `s."id" = t."step_id" and s."status" = 'running')`;
   const staleCalls =
-    `select t."id" from ${calls.table} t where ${mine()}t."id" in (select "id" from "old_calls") and` +
-    ` (not ${isStepOpen} or t."step_id" in (select "id" from "closed_steps")` +
+    `select t."id" from ${calls.table} t where ${mine()}t."id" in (select "id" from "old_calls")` +
+    ` and t."status" = 'running' and (not ${isStepRunning}` +
+    ` or t."step_id" in (select "id" from "closed_steps")` +
     ` or t."step_id" in (select "id" from "held_steps"))`;
   const parts = [
     lock('stale_runs', runs.stale()),

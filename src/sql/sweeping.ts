@@ -10,12 +10,8 @@ export interface Closing {
   table: string;
   /** Selects the oldest that are stale, of `t`: their ids, or other columns. */
   stale: (columns?: string) => string;
-  /** What is stale, of `t`. */
-  isStale: () => string;
   /** What is set; its columns are those of the table itself. */
   changes: () => string;
-  /** Checks again, when the row is written, what may have changed since it was selected, of `t`. */
-  isStill: () => string;
 }
 
 /** Makes the parts of a sweep, and binds what they need in the order in which they are asked for. */
@@ -54,7 +50,6 @@ export function closings(
     return {
       kind,
       table: table(name),
-      isStale: isStale[kind],
       stale: (columns = 't."id"') =>
         `select ${columns} from ${table(name)} t where ${owned(names, parameters, 't.')}${isStale[kind]()}` +
         ` order by t."created_at", t."id" limit ${parameters.bind(limit, 'integer')}`,
@@ -71,10 +66,6 @@ export function closings(
         }
         if (kind === 'runs') changes.push(`"current_step" = null`);
         return changes.join(', ');
-      },
-      isStill: () => {
-        const time = isCall ? 'created_at' : 'updated_at';
-        return `${owned(names, parameters)}"status" = 'running' and "${time}" < ${bindBefore()}`;
       },
     };
   }
@@ -95,12 +86,9 @@ export function sweepOneByOne(dialect: Dialect, names: Names, sweep: StaleSweep)
   const order = ['calls', 'runs', 'steps'] as const;
   return order.map((kind) => {
     const parameters = new Parameters(dialect);
-    const { table, changes, isStill, stale } = closings(dialect, names, sweep, parameters)[kind];
-    // Made one after the other, as the values are bound.
-    const set = changes();
-    const condition = isStill();
+    const { table, changes, stale } = closings(dialect, names, sweep, parameters)[kind];
     const text =
-      `update ${table} set ${set} where ${condition} and "id" in (${stale()})` +
+      `update ${table} set ${changes()} where ${owned(names, parameters)}"id" in (${stale()})` +
       ` returning '${kind}' as "kind", "id" as "id"`;
     return { text, values: parameters.values };
   });

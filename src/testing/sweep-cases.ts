@@ -160,7 +160,8 @@ export const sweepCases: Check[] = [
           ...[alive(runs), alive(steps, MOVED), alive(calls), alive(steps, ENDED)],
           ...[alive(runs), alive(steps, ENDED), alive(calls, CALLED)],
           alive(calls, { status: 'success' }),
-          ...[alive(steps, ALONE), alive(calls, CALLED)],
+          ...[alive(steps, ALONE), alive(calls), alive(calls, CALLED)],
+          ...[alive(steps, { ...ALONE, status: 'pending' }), alive(calls)],
           ...TABLES.map((table) =>
             stale(table, { createdAt: at(1), ...(table !== calls && { updatedAt: at(1) }) }),
           ),

@@ -1,17 +1,20 @@
 import type pg from 'pg';
 import { expect, vi } from 'vitest';
 import { type PostgresClient, PostgresStore } from '../../../src/sql/postgres.js';
+import type { StaleIds, StaleSweep } from '../../../src/store.js';
 import {
   aCall,
   aLink,
   aRun,
   aStep,
   at,
+  calls,
   idOf,
   runs,
   TABLES,
   type Table,
 } from '../../../src/testing/tables.js';
+import type { StepStatus } from '../../../src/types.js';
 import { several, shapeOf, watched } from '../../support/postgres-client.js';
 import { MINE, THEIRS } from './owners.js';
 
@@ -118,23 +121,54 @@ export const connectionTrials: ConnectionTrial[] = [
     lockingTrial(table, false),
     ...(table === runs ? [lockingTrial(table, true)] : []),
   ]),
+  ...TABLES.map((table) =>
+    insertingTrial(table === runs ? 'runs' : `run_${table.kind}s`, (store, id) =>
+      table.insert(store, table.bare({ id })),
+    ),
+  ),
+  insertingTrial('run_step_links', (store, id) => store.insertStepLink(aLink({ id }))),
   {
     name: 'a sweep passes over what somebody else is writing, without waiting for it',
     async run(client, pool) {
       const store = new PostgresStore(client, { owner: MINE });
-      await fillStale(new PostgresStore(pool, { owner: MINE }));
+      await fillStale(new PostgresStore(pool, { owner: MINE }), 'completed');
+      await fillStale(new PostgresStore(pool, { owner: THEIRS }), 'running');
       await holding(pool, async (other) => {
-        await other.query(`update runs set current_step = 'moving' where id = $1`, [ids[1]]);
-        await other.query('update run_steps set step_index = 1 where id = any($1)', [
-          [ids[1], ids[3]],
-        ]);
-        await other.query(`update run_calls set tool = 't' where id = $1`, [ids[1]]);
+        const move = (table: string, changes: string, ...moved: unknown[]) =>
+          other.query(`update ${table} set ${changes} where user_id = $1 and id = any($2)`, [
+            MINE.user_id,
+            moved,
+          ]);
+        await move('runs', `current_step = 'moving'`, ids[1]);
+        await move('run_steps', 'step_index = 1', ids[1], ids[3]);
+        await move('run_calls', `tool = 't'`, ids[2]);
         const writing = new PostgresStore(other, { owner: MINE });
         await writing.insertStep(aStep({ id: idOf(3), runId: ids[2] as string }));
         await writing.insertCall(aCall({ id: idOf(3), stepId: ids[4] as string }));
         const closed = await store.closeStale(SWEEP);
-        expect(closed).toMatchObject({ runs: [ids[2]], calls: [ids[2]] });
+        expect(closed).toMatchObject({ runs: [ids[2]] });
         expect(closed.steps.sort()).toEqual([ids[2], ids[4]]);
+        // One in a step that somebody is writing is left alone like that step.
+        expect(closed.calls.sort()).toEqual([ids[5], ids[12]]);
+      });
+    },
+  },
+  {
+    name: 'a sweep ends a call though its step is left for another sweep, unless somebody is writing that',
+    async run(client, pool) {
+      const store = new PostgresStore(client, { owner: MINE });
+      await fillCrossed(new PostgresStore(pool, { owner: MINE }));
+      await holding(pool, async (other) => {
+        await other.query('update run_steps set step_index = 1 where id = $1', [ids[3]]);
+        const closed = await store.closeStale({ ...SWEEP, limit: 1 });
+        expect(closed).toEqual({ runs: [], steps: [ids[1]], calls: [] });
+      });
+      await holding(pool, async (other) => {
+        // Makes a call in the step that is left, and so holds its key.
+        const writing = new PostgresStore(other, { owner: MINE });
+        await writing.insertCall(aCall({ id: idOf(3), stepId: ids[3] as string }));
+        const closed = await store.closeStale({ ...SWEEP, limit: 1 });
+        expect(closed).toEqual({ runs: [], steps: [ids[2]], calls: [ids[3]] });
       });
     },
   },
@@ -143,29 +177,32 @@ export const connectionTrials: ConnectionTrial[] = [
     async run(client, pool) {
       const store = new PostgresStore(client, { owner: MINE });
       const others = new PostgresStore(pool, { owner: MINE });
-      await fillStale(others);
-      const gate = await pool.connect();
-      try {
-        await gate.query('select pg_advisory_lock($1)', [GATE]);
-        await gate.query(CREATE_GATE, []);
-        const sweeping = store.closeStale(SWEEP);
-        sweeping.catch(() => {});
-        await isWaiting(pool, `locktype = 'advisory' and not granted`, 'pg_locks');
+      await fillStale(others, 'completed');
+      const closed = await sweptMeanwhile(store, SWEEP, pool, async () => {
         await others.updateStep(ids[1] as string, { updatedAt: BEFORE });
         await others.updateStep(ids[3] as string, { status: 'completed' });
         await others.updateCall(ids[1] as string, { status: 'success' });
-        await gate.query('select pg_advisory_unlock($1)', [GATE]);
-        const closed = await sweeping;
-        expect(closed.steps.sort()).toEqual([ids[2], ids[4]]);
-        expect(closed.calls).toEqual([ids[2]]);
-        expect(await others.getStep(ids[1] as string)).toMatchObject({ status: 'running' });
-        expect(await others.getStep(ids[3] as string)).toMatchObject({ status: 'completed' });
-        expect(await others.getCall(ids[1] as string)).toMatchObject({ status: 'success' });
-      } finally {
-        await gate.query('select pg_advisory_unlock_all()');
-        await gate.query('drop function if exists wait_at_gate cascade');
-        gate.release();
-      }
+        await others.updateCall(ids[2] as string, { status: 'success' });
+      });
+      expect(closed.steps.sort()).toEqual([ids[2], ids[4]]);
+      expect(closed.calls.sort()).toEqual([ids[5], ids[12]]);
+      expect(await others.getStep(ids[1] as string)).toMatchObject({ status: 'running' });
+      expect(await others.getStep(ids[3] as string)).toMatchObject({ status: 'completed' });
+      expect(await others.getCall(ids[1] as string)).toMatchObject({ status: 'success' });
+      expect(await others.getCall(ids[2] as string)).toMatchObject({ status: 'success' });
+    },
+  },
+  {
+    name: 'a sweep spares the calls of a step that has moved since it began, though it would not end that',
+    async run(client, pool) {
+      const store = new PostgresStore(client, { owner: MINE });
+      const others = new PostgresStore(pool, { owner: MINE });
+      await others.insertRun(aRun({ id: ids[1] as string }));
+      await fillCrossed(others);
+      const closed = await sweptMeanwhile(store, { ...SWEEP, limit: 1 }, pool, () =>
+        others.updateStep(ids[3] as string, { updatedAt: BEFORE }),
+      );
+      expect(closed).toEqual({ runs: [ids[1]], steps: [ids[1]], calls: [] });
     },
   },
 ];
@@ -177,14 +214,7 @@ function lockingTrial(table: Table, isCounting: boolean): ConnectionTrial {
   return {
     name: `${what} of ${name} lock rows in the order of their ids, wherever Postgres keeps them`,
     async run(client, pool) {
-      // The store would send again what a deadlock has undone.
-      const errors: unknown[] = [];
-      const { client: watching } = watched(client, (_, proceed) =>
-        proceed().catch((error) => {
-          errors.push(error.code);
-          throw error;
-        }),
-      );
+      const { client: watching, errors } = withErrors(client);
       const store = new PostgresStore(watching, { owner: MINE });
       const filling = new PostgresStore(pool, { owner: MINE });
       await table.insertParents(filling);
@@ -219,6 +249,48 @@ function lockingTrial(table: Table, isCounting: boolean): ConnectionTrial {
   };
 }
 
+/** Inserts several records, of which somebody else inserts one after the other. */
+function insertingTrial(
+  name: string,
+  insert: (store: PostgresStore, id: string) => Promise<unknown>,
+): ConnectionTrial {
+  return {
+    name: `inserts of ${name} take ids in their order`,
+    async run(client, pool) {
+      const { client: watching, errors } = withErrors(client);
+      const store = new PostgresStore(watching, { owner: MINE });
+      await calls.insertParents(new PostgresStore(pool, { owner: MINE }));
+      await holding(pool, async (other) => {
+        const theirs = new PostgresStore(other, { owner: MINE });
+        await insert(theirs, ids[0] as string);
+        const writing = Promise.all([
+          store.updateCall(idOf(404), {}),
+          ...ids.toReversed().map((id) => insert(store, id)),
+        ]);
+        writing.catch(() => {});
+        await isWaiting(pool, `wait_event_type = 'Lock'`, 'pg_stat_activity');
+        // What comes later in that order nobody has inserted yet.
+        for (const id of ids.slice(1)) await insert(theirs, id);
+        await other.query('rollback');
+        await writing;
+        expect(errors).toEqual([]);
+      });
+    },
+  };
+}
+
+/** The same client, and what it rejects with: the store would send again what a deadlock has undone. */
+function withErrors(client: PostgresClient): { client: PostgresClient; errors: unknown[] } {
+  const errors: unknown[] = [];
+  const watching = watched(client, (_, proceed) =>
+    proceed().catch((error) => {
+      errors.push(error.code);
+      throw error;
+    }),
+  );
+  return { client: watching.client, errors };
+}
+
 const GATE = 42;
 /** A sweep that ends a run waits before it does, as long as somebody holds the gate. */
 const CREATE_GATE = `
@@ -227,14 +299,53 @@ const CREATE_GATE = `
   create trigger gate before update on runs for each row
     when (new.id = '${ids[1]}' and new.status = 'failed') execute function wait_at_gate()`;
 
-/** Two runs with a step and a call each, and two steps without a run: none has moved for long. */
-async function fillStale(store: PostgresStore): Promise<void> {
-  for (const id of ids.slice(1, 3)) {
+/** Sweeps, and acts when the sweep has seen all and is about to end the first run. */
+async function sweptMeanwhile(
+  store: PostgresStore,
+  sweep: StaleSweep,
+  pool: pg.Pool,
+  act: () => Promise<unknown>,
+): Promise<StaleIds> {
+  const gate = await pool.connect();
+  try {
+    await gate.query('select pg_advisory_lock($1)', [GATE]);
+    await gate.query(CREATE_GATE, []);
+    const sweeping = store.closeStale(sweep);
+    sweeping.catch(() => {});
+    await isWaiting(pool, `locktype = 'advisory' and not granted`, 'pg_locks');
+    await act();
+    await gate.query('select pg_advisory_unlock($1)', [GATE]);
+    return await sweeping;
+  } finally {
+    await gate.query('select pg_advisory_unlock_all()');
+    await gate.query('drop function if exists wait_at_gate cascade');
+    gate.release();
+  }
+}
+
+/**
+ * Two runs with a step of two calls each, two steps without a run, and one that has ended, with
+ * a call: none has moved for long but the last, which another owner may not have ended.
+ */
+async function fillStale(store: PostgresStore, lastStatus: StepStatus): Promise<void> {
+  for (const [index, id] of ids.slice(1, 3).entries()) {
     await store.insertRun(aRun({ id }));
     await store.insertStep(aStep({ id, runId: id }));
     await store.insertCall(aCall({ id, stepId: id }));
+    await store.insertCall(aCall({ id: ids[11 + index] as string, stepId: id }));
   }
   for (const id of ids.slice(3, 5)) await store.insertStep(aStep({ id, runId: null }));
+  const last = { id: ids[5] as string, runId: null, status: lastStatus, updatedAt: BEFORE };
+  await store.insertStep(aStep(last));
+  await store.insertCall(aCall({ id: last.id, stepId: last.id }));
+}
+
+/** Stale steps with a call each: the older a step, the newer its call. */
+async function fillCrossed(store: PostgresStore): Promise<void> {
+  for (const [index, id] of ids.slice(1, 4).entries()) {
+    await store.insertStep(aStep({ id, runId: null, createdAt: at(index) }));
+    await store.insertCall(aCall({ id, stepId: id, createdAt: at(10 - index) }));
+  }
 }
 
 /** Acts while a transaction of another connection goes on. */

@@ -19,18 +19,6 @@ export const EQUIVALENT: Record<Language, Equivalent[]> = {
   sqlite: [
     ...SWEEPS,
     {
-      reason:
-        'Nothing happens between the query and the update that it is in: what both say holds.',
-      mutants:
-        /^sweep of \w+: (condition becomes true \| and «"(status|updated_at|created_at)"»|becomes <= \| and "(updated_at|created_at)" «<»)/,
-    },
-    {
-      reason:
-        'Those that are too new come last, and the condition around the query leaves them out.',
-      mutants:
-        /^sweep of run_calls: (condition becomes true \| and «t» \. "created_at"|becomes <= \| and t \. "created_at" «<»)/,
-    },
-    {
       reason: 'The index that serves the query is in this order.',
       mutants: /^sweep.*: order is dropped/,
     },
@@ -88,17 +76,11 @@ export const EQUIVALENT: Record<Language, Equivalent[]> = {
     {
       reason: 'Nothing points to a call, and so nobody locks its key.',
       mutants:
-        /^update together: no key is dropped .*"run_calls" t$|^sweep of all: no key is dropped .* #3$/,
+        /^update together: no key is dropped .*"run_calls" t$|^sweep of all: no key is dropped .* #4$/,
     },
     {
-      reason: 'What the query has locked is still the same when it is written.',
-      mutants:
-        /^sweep of all: (condition becomes true \| and «"(status|updated_at|created_at)"»|becomes <= \| and "(updated_at|created_at)" «<»)/,
-    },
-    {
-      reason: 'Those that are too new come last, and the condition of the update leaves them out.',
-      mutants:
-        /^sweep of all: (condition becomes true \| and «t» \. "created_at" <|becomes <= \| and t \. "created_at" «<»)/,
+      reason: 'It is there to lock no more steps than those that are asked for.',
+      mutants: /^sweep of all: condition becomes true \| and «t» \. "id" in \($/,
     },
     {
       reason: 'The step is of the same owner as the call.',
