@@ -29,7 +29,11 @@ export const GROUPS: Record<string, Group> = {
     slowTests: ['test/testing.test.ts'],
   },
   report: { mutate: ['src/report.ts', 'src/report/*.ts'], tests: ['test/report-*.test.ts'] },
-  kit: { mutate: ['src/testing.ts', 'src/testing/*.ts'], tests: ['test/testing.test.ts'] },
+  kit: {
+    mutate: ['src/testing.ts', 'src/testing/*.ts'],
+    tests: ['test/testing.test.ts'],
+    slowTests: ['test/testing-answers.node.test.ts'],
+  },
   sqlite: {
     mutate: ['src/sql/{sqlite,sqlite-dialect,transactions,options,tables,schema,dialect}.ts'],
     tests: ['test/{sqlite,sql-}*.test.ts'],
