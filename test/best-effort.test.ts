@@ -66,6 +66,17 @@ for (const [name, options] of Object.entries(STORES)) {
       ]);
     });
 
+    it('what is counted under one name stays when another is counted after it', async () => {
+      const { store, set } = flaky(options);
+      const { tracker } = testTracker({ store, bestEffort: true });
+      await tracker.executeRun(sync, async (runId) => {
+        await tracker.incrementRunOutput(runId, { fetched: 1 });
+        await tracker.incrementRunOutput(runId, { stored: 2 });
+        set(false);
+      });
+      expect(store.runs.get('r1')?.output).toEqual({ fetched: 1, stored: 2 });
+    });
+
     it('an insert that was committed after all is noticed, and the record ended normally', async () => {
       const { store, set } = flaky(options, true);
       const { tracker } = testTracker({ store, bestEffort: true });
@@ -148,6 +159,20 @@ for (const [name, options] of Object.entries(STORES)) {
       expect(store.runs.get('r1')?.status).toBe('completed');
       expect(store.steps.get('s1')?.status).toBe('completed');
       expect(store.steps.get('s2')?.status).toBe('completed');
+    });
+
+    it('a parent that can still not be stored before its child is reported once more', async () => {
+      const { store } = flaky(options);
+      const { tracker, reports } = testTracker({ store, bestEffort: true });
+      await tracker.executeRun(sync, async (runId) => {
+        reports.length = 0;
+        await tracker.executeStep(runId, { id: 's1', stepType: 'fetch' }, () => {
+          expect(reports.map(({ info }) => info)).toEqual([
+            { operation: 'start', record: 'run', id: 'r1', work: 'running' },
+            { operation: 'start', record: 'step', id: 's1', work: 'not_started' },
+          ]);
+        });
+      });
     });
 
     it('children that start at once try the insert of their parent one after the other', async () => {

@@ -51,6 +51,19 @@ for (const [name, open] of Object.entries(STORES)) {
       for (const rest of [0, 1, 2, 3, 4, 5, 6]) expect(output?.[`key${rest}`]).toBe(sum(rest));
     });
 
+    it('counters survive an end whose output may not be stored', async () => {
+      const store = open();
+      const { tracker } = testTracker({ store, redact: () => null });
+      const id = await tracker.executeRun(sync, async (runId) => {
+        await tracker.incrementRunOutput(runId, { fetched: 2 });
+        return runId;
+      });
+      expect(await store.getRun(id)).toMatchObject({
+        status: 'completed',
+        output: { fetched: 2 },
+      });
+    });
+
     it('counters survive an executeRun that returns a value', async () => {
       const store = open();
       const { tracker } = testTracker({ store });

@@ -546,9 +546,15 @@ describe('a payload that is too large', { timeout: 10_000 }, () => {
 
 describe('the limit of a payload', () => {
   it('is a finite number', () => {
-    for (const maxPayloadBytes of [Number.NaN, Number.POSITIVE_INFINITY, '1 MB' as never]) {
+    const problems = {
+      NaN: Number.NaN,
+      Infinity: Number.POSITIVE_INFINITY,
+      '"1 MB"': '1 MB' as never,
+    };
+    for (const [text, maxPayloadBytes] of Object.entries(problems)) {
+      const message = `Cannot create RunTracker: maxPayloadBytes must be a finite number, not ${text}`;
       expect(() => testTracker({ store: new MemoryStore(), maxPayloadBytes })).toThrow(
-        expect.objectContaining({ name: 'RunsError', code: 'invalid_argument' }),
+        expect.objectContaining({ name: 'RunsError', code: 'invalid_argument', message }),
       );
     }
   });

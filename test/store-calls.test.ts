@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RunTracker } from '../src/index.js';
-import { type MapStoreOptions, mapStore, recorded } from './support/stores.js';
+import { intercept, type MapStoreOptions, mapStore, recorded } from './support/stores.js';
 
 /** The calls of a store that a run around a step around a call costs. */
 async function callsOf(options: MapStoreOptions, bestEffort = false): Promise<string[]> {
@@ -101,4 +101,25 @@ describe('a store with conditional updates', () => {
       { ifStatus: ['running'] },
     ]);
   });
+});
+
+it('a conditional store that does not count is asked about one step as often as somebody wants, without a wait', () => {
+  const { store, calls } = recorded(mapStore({ conditional: true }));
+  const tracker = new RunTracker({ store, onTrackingError: () => {} });
+  for (const _ of [1, 2]) tracker.finishStep('s1').catch(() => {});
+  expect(calls.map(({ method }) => method)).toEqual(['getStep', 'getStep']);
+});
+
+it('a plain store that says that it updated nothing is asked whether the record is there, and nothing more', async () => {
+  const { store, calls } = recorded(
+    intercept(mapStore(), async ({ method }, proceed) => {
+      const answer = await proceed();
+      return method === 'updateStep' ? false : answer;
+    }),
+  );
+  const tracker = new RunTracker({ store });
+  const stepId = await tracker.createStep(null, { stepType: 'fetch' });
+  calls.length = 0;
+  await tracker.updateStepProgress(stepId, { itemsProcessed: 1 });
+  expect(calls.map(({ method }) => method)).toEqual(['updateStep', 'getStep']);
 });
