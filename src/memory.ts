@@ -235,10 +235,7 @@ function list<R extends { id: string; createdAt: Date }>(
   const compare = (a: R, b: { id: string; createdAt: Date | number }) =>
     direction * (Number(a.createdAt) - Number(b.createdAt) || (a.id > b.id ? 1 : -1));
   const isFurther = (row: R) => !after || (row.id !== after.id && compare(row, after) > 0);
-  const records = rows
-    .filter(isFurther)
-    .sort(compare)
-    .slice(0, limit + 1);
+  const records = rows.filter(isFurther).sort(compare);
   return structuredClone(toPage(records, limit, (record) => JSON.stringify(record).length));
 }
 

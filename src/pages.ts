@@ -80,7 +80,7 @@ export function readQuery(list: keyof typeof QUERIES, query: PageQuery): PageReq
 /**
  * Makes a page of records in order.
  *
- * @param records those of the page and, if there is one, the record after them
+ * @param records those of the page and, if there are any, records after them: one is enough
  * @param sizeOf how many characters of JSON a record holds
  */
 export function toPage<T extends { id: string; createdAt: Date }>(
@@ -111,7 +111,7 @@ function readCursor(cursor: unknown): Position | undefined {
   try {
     const text = atob(cursor.replaceAll('-', '+').replaceAll('_', '/'));
     const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
-    const [, createdAt, id] = /^(-?\d{1,16}) (.+)$/s.exec(new TextDecoder().decode(bytes)) ?? [];
+    const [, createdAt, id] = /^(-?\d{1,16}) (.+)/s.exec(new TextDecoder().decode(bytes)) ?? [];
     return id === undefined ? undefined : { createdAt: Number(createdAt), id };
   } catch {
     return undefined;

@@ -417,3 +417,44 @@ describe('step links in a MemoryStore', () => {
     expect(await store.getStepLinks('s1')).toStrictEqual([aLink()]);
   });
 });
+
+it('an id that exists already is said to, with what it is that of', async () => {
+  const store = new MemoryStore();
+  const inserts = [
+    ['Run "r1"', () => store.insertRun(aRun({ id: 'r1' }))],
+    ['Step "s1"', () => store.insertStep(aStep({ id: 's1' }))],
+    ['Call "c1"', () => store.insertCall(aCall({ id: 'c1' }))],
+    ['Step link "l1"', () => store.insertStepLink(aLink({ id: 'l1' }))],
+  ] as const;
+  for (const [what, insert] of inserts) {
+    await insert();
+    await expect(insert()).rejects.toThrow(`${what} exists already`);
+  }
+});
+
+describe('deleting', () => {
+  const completedBefore = new Date(LATER.getTime() + 1);
+
+  it('takes as few runs as it is told, and with their steps what is linked to these', async () => {
+    const store = new MemoryStore();
+    for (const id of ['r1', 'r2']) {
+      await store.insertRun(aRun({ id, status: 'completed', completedAt: LATER }));
+      await store.insertStep(aStep({ id: `s of ${id}`, runId: id }));
+      await store.insertStepLink(aLink({ id: `l of ${id}`, stepId: `s of ${id}` }));
+    }
+    expect(await store.deleteRuns({ completedBefore, limit: 1 })).toBe(1);
+    expect(await store.getStepLinks('s of r1')).toEqual([]);
+    expect(await store.getStepLinks('s of r2')).toHaveLength(1);
+    await expect(store.deleteRuns({ completedBefore, limit: 0 })).rejects.toThrow(
+      'Cannot delete runs: limit must be a whole number from 1, not 0',
+    );
+  });
+
+  it('takes nothing that has not ended, or of which is not known when', async () => {
+    const store = new MemoryStore();
+    await store.insertRun(aRun({ id: 'r1', status: 'running', completedAt: LATER }));
+    await store.insertRun(aRun({ id: 'r2', status: 'completed', completedAt: null }));
+    expect(await store.deleteRuns({ completedBefore })).toBe(0);
+    expect((await store.listRuns()).items).toHaveLength(2);
+  });
+});

@@ -38,6 +38,16 @@ it('a sweep of a MemoryStore ends an old call whose step is gone', async () => {
   expect(await store.closeStale(sweep)).toEqual({ runs: [], steps: [], calls: ['c1'] });
 });
 
+it('a sweep of a MemoryStore gives a step no field that is not one of steps', async () => {
+  const store = new MemoryStore();
+  const step = aStep({ runId: null, status: 'running', createdAt: at(1), updatedAt: at(1) });
+  await store.insertStep(step);
+  expect(await store.closeStale(sweep)).toMatchObject({ steps: [step.id] });
+  expect(Object.keys((await store.getStep(step.id)) ?? {}).sort()).toEqual(
+    Object.keys(step).sort(),
+  );
+});
+
 describe('failStale', () => {
   const old = { status: 'running', startedAt: at(1), createdAt: at(0), updatedAt: at(5) } as const;
   const now = () => at(30);

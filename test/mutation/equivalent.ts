@@ -10,6 +10,58 @@ export interface Change {
 /** Mutants that no test can tell from the code, and why. */
 export const EQUIVALENT: (Change & { reason: string })[] = [
   {
+    file: 'src/memory.ts',
+    line: "runs: close('run', staleRuns),",
+    text: "'run'",
+    replacement: '""',
+    reason: 'What is neither a step nor a call is a run.',
+  },
+  {
+    file: 'src/memory.ts',
+    line: 'direction * (Number(a.createdAt) - Number(b.createdAt) || (a.id > b.id ? 1 : -1));',
+    text: 'direction * (Number(a.createdAt) - Number(b.createdAt) || (a.id > b.id ? 1 : -1))',
+    replacement:
+      'direction / (Number(a.createdAt) - Number(b.createdAt) || (a.id > b.id ? 1 : -1))',
+    reason: 'Only the sign is looked at.',
+  },
+  {
+    file: 'src/memory.ts',
+    line: 'direction * (Number(a.createdAt) - Number(b.createdAt) || (a.id > b.id ? 1 : -1));',
+    text: 'a.id > b.id',
+    replacement: 'a.id >= b.id',
+    reason: 'No two records have the same id.',
+  },
+  {
+    file: 'src/memory.ts',
+    line: 'const isFurther = (row: R) => !after || (row.id !== after.id && compare(row, after) > 0);',
+    text: 'compare(row, after) > 0',
+    replacement: 'compare(row, after) >= 0',
+    reason: 'No two records compare as equal.',
+  },
+  {
+    file: 'src/pages.ts',
+    line: "const [expected, isRight] = checks.get(name) ?? ['left out', () => false];",
+    text: '() => false',
+    replacement: '() => undefined',
+    reason: 'Either says no.',
+  },
+  {
+    file: 'src/pages.ts',
+    line: 'const [, createdAt, id] = /^(-?\\d{1,16}) (.+)/s.exec(new TextDecoder().decode(bytes)) ?? [];',
+    text: '[]',
+    replacement: '["Stryker was here"]',
+    reason: 'What is taken of it begins at its second member.',
+  },
+  {
+    file: 'src/pages.ts',
+    line: '} catch {',
+    text: `{
+    return undefined;
+  }`,
+    replacement: '{}',
+    reason: 'A function that returns nothing returns undefined.',
+  },
+  {
     file: 'src/engine.ts',
     line: 'const batch: Batch = turns.get(`run${id}`)?.batch ?? { counts: {} };',
     text: '{ counts: {} }',

@@ -23,7 +23,7 @@ export const GROUPS: Record<string, Group> = {
   memory: {
     mutate: ['src/{pages,memory,deletion}.ts'],
     tests: [
-      'test/{memory,lists,stale,competing,counters,sql-options}.test.ts',
+      'test/{memory,pages,lists,stale,competing,counters,sql-options}.test.ts',
       'test/delete-runs.node.test.ts',
     ],
     slowTests: ['test/testing.test.ts'],
