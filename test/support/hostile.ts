@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 
 // A counterexample is made smaller for this long at most.
-fc.configureGlobal({ interruptAfterTimeLimit: 5000 });
+fc.configureGlobal({ ...fc.readConfigureGlobal(), interruptAfterTimeLimit: 5000 });
 
 const refuse = (): never => {
   throw new Error('refused');
