@@ -18,7 +18,7 @@ export default defineConfig({
   test: {
     testTimeout: 10_000,
     isolate: false,
-    setupFiles: ['test/mutation/no-shrinking.ts'],
+    setupFiles: ['test/mutation/few-inputs.ts'],
     include: JSON.parse(process.env.MUTATION_TESTS ?? '[]'),
     exclude: ['**/*.workers.test.ts', '**/node_modules/**'],
     sequence: { sequencer: QuickFirst },

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 
 // A counterexample is made smaller for this long at most.
-fc.configureGlobal({ ...fc.readConfigureGlobal(), interruptAfterTimeLimit: 5000 });
+fc.configureGlobal({ interruptAfterTimeLimit: 5000, ...fc.readConfigureGlobal() });
 
 const refuse = (): never => {
   throw new Error('refused');
