@@ -31,7 +31,7 @@ export const GROUPS: Record<string, Group> = {
   report: { mutate: ['src/report.ts', 'src/report/*.ts'], tests: ['test/report-*.test.ts'] },
   kit: {
     mutate: ['src/testing.ts', 'src/testing/*.ts'],
-    tests: ['test/testing.test.ts'],
+    tests: ['test/testing{,-expect}.test.ts'],
     slowTests: ['test/testing-answers.node.test.ts'],
   },
   sqlite: {
