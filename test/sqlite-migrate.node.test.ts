@@ -142,6 +142,16 @@ const REFUSED: Record<
     { owner },
     ['"run_step_links"', 'the primary key (id) instead of (space_id, id)'],
   ],
+  'a primary key of as many columns, one of them another': [
+    () =>
+      databaseWith(
+        { owner },
+        'drop table run_step_links',
+        withKey(sqliteSchema({ owner })[3]!, '"step_id", "id"').replace(/,\s+foreign key.*/, ''),
+      ),
+    { owner },
+    ['"run_step_links"', 'the primary key (id, step_id) instead of (space_id, id)'],
+  ],
   'owner columns, opened without an owner': [
     () => databaseWith({ owner }),
     {},

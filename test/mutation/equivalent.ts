@@ -10,6 +10,78 @@ export interface Change {
 /** Mutants that no test can tell from the code, and why. */
 export const EQUIVALENT: (Change & { reason: string })[] = [
   {
+    file: 'src/payload.ts',
+    line: '(maxBytes - pass.left) * 13 <= maxBytes ||',
+    text: '(maxBytes - pass.left) * 13 <= maxBytes',
+    replacement: 'false',
+    reason: 'It saves time: what is not known to fit is measured.',
+  },
+  {
+    file: 'src/payload.ts',
+    line: '(maxBytes - pass.left) * 13 <= maxBytes ||',
+    text: '(maxBytes - pass.left) * 13 <= maxBytes',
+    replacement: '(maxBytes - pass.left) * 13 < maxBytes',
+    reason: 'It saves time: what is not known to fit is measured.',
+  },
+  {
+    file: 'src/payload.ts',
+    line: '(pass.left > -1 && new TextEncoder().encode(JSON.stringify(payload)).length <= maxBytes)',
+    text: 'pass.left > -1',
+    replacement: 'pass.left >= -1',
+    reason:
+      'An object takes a byte more than is counted of it: with nothing left, what was copied is too large already.',
+  },
+  {
+    file: 'src/payload.ts',
+    line: 'if (pass.left < 0) break;',
+    text: 'pass.left < 0',
+    replacement: 'pass.left <= 0',
+    reason:
+      'An object takes a byte more than is counted of it: with nothing left, what was copied is too large already.',
+  },
+  {
+    file: 'src/payload.ts',
+    line: "if (pass.left < 0) return '';",
+    text: 'pass.left < 0',
+    replacement: 'false',
+    reason: 'It saves time: the attempt is given up.',
+  },
+  {
+    file: 'src/payload.ts',
+    line: "if (pass.left < 0) return '';",
+    text: "''",
+    replacement: '"Stryker was here!"',
+    reason: 'The attempt is given up, and nothing of it is stored.',
+  },
+  {
+    file: 'src/sql/options.ts',
+    line: "columns.map((column) => [column, '']),",
+    text: "''",
+    replacement: '"Stryker was here!"',
+    reason: "A schema has the names of the owner's columns, and no values.",
+  },
+  {
+    file: 'src/sql/sqlite.ts',
+    line: 'database.isTransaction ?? database.inTransaction ?? !canBegin(database);',
+    text: 'database.isTransaction ?? database.inTransaction',
+    replacement: 'database.isTransaction && database.inTransaction',
+    reason: 'Where the driver does not say, it is tried, which tells the same.',
+  },
+  {
+    file: 'src/sql/transactions.ts',
+    line: 'this.#waiting.push({ statement, isMatch: false, resolve, reject });',
+    text: 'false',
+    replacement: 'true',
+    reason: 'It is not looked at before the statement was executed, which sets it.',
+  },
+  {
+    file: 'src/sql/tables.ts',
+    line: "field: 'runId',",
+    text: "'runId'",
+    replacement: '""',
+    reason: 'Calls and links have no such field, so nothing is read by its name.',
+  },
+  {
     file: 'src/memory.ts',
     line: "runs: close('run', staleRuns),",
     text: "'run'",
