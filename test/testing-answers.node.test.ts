@@ -23,7 +23,8 @@ function runCase(name: string, answer: Answer): Promise<string> {
   const found = cases.find((each) => each.name === name) ?? expect.unreachable(name);
   return found.run().then(
     () => 'passes',
-    (error) => error.message,
+    // What an engine says of its own errors depends on how the code was compiled.
+    (error) => error.message.replace(/threw ".*"/s, 'threw'),
   );
 }
 
