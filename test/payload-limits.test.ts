@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { cleanName, preparePayload } from '../src/payload.js';
+import { bytesOf } from './support/json.js';
 
-const bytesOf = (payload: unknown) => new TextEncoder().encode(JSON.stringify(payload)).length;
 const LETTERS = [...'abcdefghijklmnopqrstuvwxyz'];
 
 describe('what is larger than it may be', () => {

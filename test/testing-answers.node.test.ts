@@ -100,9 +100,10 @@ describe('a case asks the same of every store, and says the same of each wrong a
       for (const wrong of spoils(right)) {
         let index = 0;
         const message = await runCase(name, async (_, given) => {
+          const isWrong = index === place;
           index += 1;
-          const isWrong = index - 1 === place;
-          return (await given) && isWrong ? wrong : given;
+          await given;
+          return isWrong ? wrong : given;
         });
         said.push(`${place}: ${message}`);
       }

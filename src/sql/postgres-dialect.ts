@@ -142,7 +142,7 @@ async function checkTables(
 
 /**
  * Makes the one statement of a sweep. Records that somebody else is writing are
- * passed over, and a record is looked at once more when it is written: who has just
+ * passed over, and a record is looked at once more when it is locked: who has just
  * moved it has saved it, and a step its calls.
  */
 export function sweepAtOnce(names: Names, sweep: StaleSweep): Statement {

@@ -44,13 +44,7 @@ export async function mutate(
     each,
     all.filter((key) => each.mutants.test(key)).length,
   ]);
-  const outcome: Outcome = {
-    all: all.length,
-    equivalent,
-    killed: 0,
-    invalid: [],
-    survived: [],
-  };
+  const outcome: Outcome = { all: all.length, equivalent, killed: 0, invalid: [], survived: [] };
   const others = all.filter((key) => !equivalent.some(([{ mutants }]) => mutants.test(key)));
   for (const key of shuffled(others, seed).slice(0, count)) {
     const target = targets.get(key) as Target;
