@@ -1,4 +1,5 @@
-import { defineConfig } from 'vitest/config';
+import { fileURLToPath } from 'node:url';
+import { mergeConfig, type ViteUserConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { base } from './vitest.config.ts';
 
@@ -13,8 +14,10 @@ class QuickFirst extends BaseSequencer {
   }
 }
 
-export default defineConfig({
-  ...base,
+const postgresServer = fileURLToPath(new URL('test/mutation/postgres-server.ts', import.meta.url));
+
+export default mergeConfig(base, {
+  resolve: { alias: [{ find: /^.*\/postgres-server\.js$/, replacement: postgresServer }] },
   test: {
     testTimeout: 10_000,
     isolate: false,
@@ -23,4 +26,4 @@ export default defineConfig({
     exclude: ['**/*.workers.test.ts', '**/node_modules/**'],
     sequence: { sequencer: QuickFirst },
   },
-});
+} satisfies ViteUserConfig);

@@ -44,10 +44,14 @@ export const GROUPS: Record<string, Group> = {
     tests: ['test/{d1,durable-object*,owners,delete-runs}.workers.test.ts'],
     isWorkers: true,
   },
+  sql: {
+    mutate: ['src/sql/{sql-store,writes,reads,sweeping,retention}.ts'],
+    tests: ['test/{sqlite,sql-}*.test.ts'],
+    slowTests: ['test/{owners,values,writes,delete-runs,group-commit,postgres*}*.test.ts'],
+  },
   postgres: {
-    mutate: [
-      'src/sql/{postgres,postgres-bulk,postgres-dialect,group-commit,sql-store,writes,reads,sweeping,retention}.ts',
-    ],
-    tests: ['test/{sqlite,sql-,owners,values,delete-runs,plans,postgres,group-commit}*.test.ts'],
+    mutate: ['src/sql/{postgres,postgres-bulk,postgres-dialect,group-commit}.ts'],
+    tests: ['test/{sql-options,sql-schema,group-commit,postgres-*}*.test.ts'],
+    slowTests: ['test/{postgres,owners,values,writes,delete-runs}.node.test.ts'],
   },
 };

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { MutantResult, PartialStrykerOptions } from '@stryker-mutator/api/core';
 import { Stryker } from '@stryker-mutator/core';
+import { startPostgres } from '../support/postgres-server.ts';
 import { EQUIVALENT, type Place } from './equivalent.ts';
 import { GROUPS } from './groups.ts';
 import { tableOf } from './table.ts';
@@ -84,8 +85,12 @@ function keyOf(mutant: MutantResult): string {
   return `${placeOf(mutant)} ${mutant.replacement}`;
 }
 
+const settings = ['fsync=off', 'full_page_writes=off', 'max_connections=300'];
+const postgres = await startPostgres(settings.flatMap((each) => ['-c', each]));
+process.env.MUTATION_POSTGRES = postgres.url;
 const results: MutantResult[] = [];
 for (const name of names) results.push(...(await run(name)));
+await postgres.stop();
 
 const survivors = await Promise.all(results.filter(isAlive).map(changeOf));
 const isSame = (a: Place, b: Place) => a.file === b.file && a.line === b.line && a.text === b.text;

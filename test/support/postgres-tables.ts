@@ -22,6 +22,9 @@ export async function startPostgresTables(flags?: string[]): Promise<PostgresTab
   const count = async (table: string, condition = 'true') =>
     (await pool.query(`select count(*)::int as n from ${table} where ${condition}`)).rows[0].n;
   const blocked = (text: string) =>
-    count('pg_stat_activity', `wait_event_type = 'Lock' and query like '%${text}%'`);
+    count(
+      'pg_stat_activity',
+      `datname = current_database() and wait_event_type = 'Lock' and query like '%${text}%'`,
+    );
   return { server, pool, count, blocked };
 }
