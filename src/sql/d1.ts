@@ -98,5 +98,5 @@ function backendOf(database: D1Binding, options: SqlStoreOptions): Backend {
 /** Whether SQLite itself has refused a row; D1 names its code then. A table that is not there refuses all. */
 function isRefusal(error: unknown): boolean {
   const text = String(error);
-  return /SQLITE_[A-Z]+|D1_TYPE_ERROR/.test(text) && !/no such (table|column)/.test(text);
+  return /SQLITE_[A-Z]|D1_TYPE_ERROR/.test(text) && !/no such (table|column)/.test(text);
 }

@@ -41,7 +41,7 @@ export const GROUPS: Record<string, Group> = {
   },
   workers: {
     mutate: ['src/sql/{d1,durable-object}.ts'],
-    tests: ['test/{d1,durable-object*,owners,delete-runs}.workers.test.ts'],
+    tests: ['test/{d1,d1-batches,durable-object*}.workers.test.ts', 'test/sql-options.test.ts'],
     isWorkers: true,
   },
   sql: {
