@@ -14,6 +14,14 @@ const STORES: Record<string, () => StoreUnderTest | Promise<StoreUnderTest>> = {
     ...delegate(new MemoryStore()),
     conditionalUpdates: false,
   }),
+  'a store that reads links and stores none': () => {
+    const { insertStepLink: _, ...store } = delegate(new MemoryStore());
+    return store;
+  },
+  'a store that stores links and reads none': () => {
+    const { getStepLinks: _, ...store } = delegate(new MemoryStore());
+    return store;
+  },
   'a store with foreign keys': () => withForeignKeys(),
   'a store whose times are ISO strings': () => withTimes((time) => time.toISOString()),
   'a store whose times are milliseconds': () => withTimes(Number),
@@ -87,6 +95,19 @@ describe('storeCases', () => {
     expect(failure.message).toContain(
       'expected everything to resolve, but the store threw "value too long for type',
     );
+  });
+
+  it('tells an id that comes twice from one that is left out', async () => {
+    const name = 'cursors neither repeat nor skip while records are added';
+    const failures = [
+      await failureOf(`listSteps: ${name}`, BUGS['a cursor that is an offset']?.[0] as Bug),
+      await failureOf(
+        `listRuns: ${name}`,
+        BUGS['a cursor by time alone, which skips equal times']?.[0] as Bug,
+      ),
+    ];
+    expect(failures[0]).toContain('while records are added, no id twice');
+    expect(failures[1]).toContain('while records are added, the ids that were there before');
   });
 
   it('describes any value', async () => {
@@ -512,6 +533,31 @@ const BUGS: Record<string, [bug: Bug, caughtBy: string[]]> = {
   ],
   'the object itself is kept by an insert': [
     () => keeping((store) => store.runs, 'insertRun', 'getRun'),
+    ['run: later changes to what a store was given do not reach it'],
+  ],
+  'the object itself is kept by an insert, until an update': [
+    (right) => {
+      let kept: Run | undefined;
+      return {
+        insertRun: (run: Run) => {
+          kept = run;
+          return right.insertRun(run);
+        },
+        updateRun: (...args: Parameters<Right['updateRun']>) => {
+          kept = undefined;
+          return right.updateRun(...args);
+        },
+        getRun: async (id: string) => structuredClone(kept) ?? right.getRun(id),
+      };
+    },
+    ['run: later changes to what a store was given do not reach it'],
+  ],
+  'a time that was inserted is kept': [
+    keepingPart('startedAt'),
+    ['run: later changes to what a store was given do not reach it'],
+  ],
+  'a payload that was inserted is kept': [
+    keepingPart('input'),
     ['run: later changes to what a store was given do not reach it'],
   ],
   'the object itself is kept by an update': [
@@ -1503,6 +1549,20 @@ function keeping(
   return {
     [insert]: async (row: { id: string }) => void kept.set(row.id, row),
     [get]: async (id: string) => structuredClone(kept.get(id)),
+  };
+}
+
+/** A store that copies runs, and keeps of one of their fields the very object. */
+function keepingPart(field: 'startedAt' | 'input'): Bug {
+  return (right) => {
+    let kept: unknown;
+    return {
+      insertRun: (run: Run) => {
+        kept = run[field];
+        return right.insertRun(run);
+      },
+      getRun: changed(right.getRun, (run) => ({ ...run, [field]: structuredClone(kept) })),
+    };
   };
 }
 

@@ -1,5 +1,5 @@
 import { RunTracker } from '../index.js';
-import type { RunStore } from '../store.js';
+import type { StepLinkStore } from '../store.js';
 import { expectRecord, expectRecords, expectSame } from './expect.js';
 import { type Check, checkThat, type StoreUnderTest } from './store-case.js';
 import { aCall, aLink, aRun, aStep, at } from './tables.js';
@@ -22,8 +22,7 @@ export const jobCases: Check[] = [
       const links = linkIds.map((id, index) =>
         aLink({ id: String(id), stepId: ids.load, entityId: `ch_${index}`, createdAt: at(index) }),
       );
-      const isLinking = typeof store.getStepLinks === 'function';
-      const given = isLinking ? await store.getStepLinks(ids.load) : links;
+      const given = keepsLinks(store) ? await store.getStepLinks(ids.load) : links;
       expectRecords(given, links, 'getStepLinks of a job');
       expectSame(job.reports, [], 'what the tracker reported to onTrackingError');
     },
@@ -80,21 +79,24 @@ export function newTracker(store: StoreUnderTest): {
 } {
   const reports: string[] = [];
   const clock = { at: at(0) };
-  const { insertStepLink, getStepLinks } = store;
   const tracker = new RunTracker({
-    store: store as RunStore,
-    linkStore: insertStepLink && getStepLinks ? (store as Required<StoreUnderTest>) : undefined,
+    store,
+    linkStore: keepsLinks(store) ? store : undefined,
     now: () => clock.at,
     onTrackingError: (error) => void reports.push(String(error)),
   });
   return { tracker, reports, clock };
 }
 
+function keepsLinks(store: StoreUnderTest): store is StoreUnderTest & StepLinkStore {
+  return Boolean(store.insertStepLink && store.getStepLinks);
+}
+
 /** Tracks a job with all that there is, and resolves to the records that must be there then. */
 async function trackJob(store: StoreUnderTest) {
   const { tracker, reports, clock } = newTracker(store);
-  const ids = { run: '', cancelled: '', load: '', page: '', skipped: '', failed: '' };
-  const callIds = { read: '', write: '' };
+  const ids = {} as Record<'run' | 'cancelled' | 'load' | 'page' | 'skipped' | 'failed', string>;
+  const callIds = {} as Record<'read' | 'write', string>;
   const linkIds: (string | null)[] = [];
   const params = { runType: 'sync_stripe', trigger: 'webhook', input: { since: 'may' } } as const;
 

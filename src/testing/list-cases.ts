@@ -17,7 +17,6 @@ interface List {
 }
 
 const RUN_ID = idOf(1);
-const STEP_ID = idOf(2);
 
 const LISTS: List[] = [
   {
@@ -369,5 +368,5 @@ function nameOf(runId: string | null): string {
 
 async function insertStep(store: AbleStore): Promise<void> {
   await store.insertRun(aRun());
-  await store.insertStep(aStep({ id: STEP_ID }));
+  await store.insertStep(aStep());
 }
