@@ -47,7 +47,7 @@ export const GROUPS: Record<string, Group> = {
   sql: {
     mutate: ['src/sql/{sql-store,writes,reads,sweeping,retention}.ts'],
     tests: ['test/{sqlite,sql-}*.test.ts'],
-    slowTests: ['test/{owners,values,writes,delete-runs,group-commit,postgres*}*.test.ts'],
+    slowTests: ['test/{owners,values,writes,delete-runs,group-commit,postgres-*}*.test.ts'],
   },
   postgres: {
     mutate: ['src/sql/{postgres,postgres-bulk,postgres-dialect,group-commit}.ts'],

@@ -69,6 +69,7 @@ async function run(name: string): Promise<MutantResult[]> {
   const results = await mutate(name, files, false);
   const alive = results.filter(isAlive);
   if (!GROUPS[name]?.slowTests || alive.length === 0) return results;
+  console.log(`the quick tests leave alive:\n${alive.map(keyOf).join('\n')}`);
   const again = await mutate(name, alive.map(placeOf), true);
   const found = new Set(again.filter((each) => !isAlive(each)).map(keyOf));
   return results.map((each) =>
