@@ -34,7 +34,7 @@ const CONDITIONS: Item[] = [
 ];
 
 function jsonOf(value: unknown): string | undefined {
-  return value === undefined ? undefined : JSON.stringify(value);
+  return JSON.stringify(value);
 }
 
 /**

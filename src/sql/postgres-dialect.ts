@@ -25,7 +25,6 @@ export const postgres: Dialect = {
   bindTime: toTimestamp,
   read(column, type) {
     if (type === 'time') return `(extract(epoch from ${column}) * 1000)::float8`;
-    if (type === 'integer') return `${column}::float8`;
     return type === 'json' ? `${column}::text` : column;
   },
   merged: (output) => merged('"output"', output),

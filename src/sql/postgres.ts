@@ -152,7 +152,7 @@ function pause(tries: number): Promise<void> {
 /** Whether Postgres has refused a row: what it says of data, constraints, limits and functions. A table that is not there refuses all. */
 function isRefusal(error: unknown): boolean {
   const state = stateOf(error);
-  return /^(21|22|23|42|54|P0|0A)/.test(state) && !/^42(P01|703|501)$/.test(state);
+  return /^(21|22|23|42|54|P0|0A)/.test(state) && !['42P01', '42703', '42501'].includes(state);
 }
 
 /** The SQLSTATE of an error: https://www.postgresql.org/docs/current/errcodes-appendix.html */
