@@ -69,6 +69,21 @@ describe('a page of a SQL store', () => {
     expect(whole.items.map(({ id }) => id)).toEqual(ids.slice(0, 133));
   });
 
+  it('holds only what was created before a time, wherever its cursor comes from', async () => {
+    const { store } = await open();
+    for (const [index, id] of ['a', 'b', 'c', 'd', 'e', 'f'].entries()) {
+      await store.insertRun(aRun({ id, createdAt: new Date(Math.floor(index / 2)) }));
+    }
+    const { nextCursor: cursor } = await store.listRuns({ limit: 3 });
+    const before = async (time: number) => {
+      const query = { cursor: cursor ?? undefined, createdBefore: new Date(time) };
+      return (await store.listRuns(query)).items.map(({ id }) => id);
+    };
+    const found = await Promise.all([0, 1, 2, 3].map(before));
+    // The cursor is that of d, which was created at the same time as c.
+    expect(found).toEqual([[], ['b', 'a'], ['c', 'b', 'a'], ['c', 'b', 'a']]);
+  });
+
   it('holds at least one record, however large', async () => {
     const { store } = await open();
     const ids = await fill(store, 3, 5_000_000);

@@ -1265,6 +1265,29 @@ const BUGS: Record<string, [bug: Bug, caughtBy: string[]]> = {
       'sweep: a tracker still ends what was swept, once',
     ],
   ],
+  'a sweep that names a call that does not exist': [
+    (right) => ({
+      closeStale: changed(right.closeStale, (closed) => ({
+        ...closed,
+        calls: [...closed.calls, 'nobody'],
+      })),
+    }),
+    ["sweep: what is stale ends with the sweep's error and times, once"],
+  ],
+  'a filter by no status that finds all': [
+    (right) => ({
+      listRuns: given(right.listRuns, 0, ({ status, ...query }: RunQuery) =>
+        status?.length === 0 ? query : { status, ...query },
+      ),
+      listSteps: given(right.listSteps, 1, ({ status, ...query }) =>
+        status?.length === 0 ? query : { status, ...query },
+      ),
+    }),
+    [
+      'listRuns: every filter holds, alone and with others',
+      'listSteps: those of the run, with null those that stand alone, by status',
+    ],
+  ],
   'a sweep by another clock': [
     sweepingTo((row) => ('completedAt' in row ? { completedAt: new Date() } : {})),
     ["sweep: what is stale ends with the sweep's error and times, once"],

@@ -221,6 +221,7 @@ function runCases(): Check[] {
     [{ status: 'failed' }, [e, b]],
     [{ status: ['failed', 'cancelled'] }, [e, d, b]],
     [{ status: ['pending'] }, []],
+    [{ status: [] }, []],
     [{ runType: 'import' }, [d, b]],
     [{ runType: 'imp' }, []],
     [{ trigger: 'user' }, [c, b]],
@@ -286,6 +287,7 @@ function stepCases(): Check[] {
     [RUN_ID, { status: 'skipped' }, [b]],
     [RUN_ID, { status: ['skipped', 'running'] }, [a, b]],
     [RUN_ID, { status: 'failed' }, []],
+    [RUN_ID, { status: [] }, []],
     [null, { status: 'failed' }, [alone]],
     [null, { status: 'running' }, []],
   ];

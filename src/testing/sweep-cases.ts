@@ -263,6 +263,10 @@ function expectEnded(
     const what = `how often closeStale ended the ${kind} ${id} with ${JSON.stringify(each.fields)}`;
     expectSame(times, Number(isEnded(each, index)), what);
   }
+  const known = stored.map(({ record }) => record.id);
+  const ids = sweeps.flatMap(({ runs, steps, calls }) => [...runs, ...steps, ...calls]);
+  const unknown = ids.filter((id) => !known.includes(id));
+  expectSame(unknown, [], 'the ids that closeStale gave and nobody has stored');
 }
 
 /** A record that a sweep has ended. */
