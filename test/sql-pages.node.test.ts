@@ -67,6 +67,7 @@ describe('a page of a SQL store', () => {
     const whole = await store.listRuns({ limit: 200 });
     // 133 of 30 011 characters are the most below four million.
     expect(whole.items.map(({ id }) => id)).toEqual(ids.slice(0, 133));
+    expect(parts).toEqual([51, 50, 51, 134]);
   });
 
   it('holds only what was created before a time, wherever its cursor comes from', async () => {
@@ -82,6 +83,23 @@ describe('a page of a SQL store', () => {
     const found = await Promise.all([0, 1, 2, 3].map(before));
     // The cursor is that of d, which was created at the same time as c.
     expect(found).toEqual([[], ['b', 'a'], ['c', 'b', 'a'], ['c', 'b', 'a']]);
+  });
+
+  it('tells that there is more when it ends with what was read at once', async () => {
+    const { store } = await open();
+    const ids = await fill(store, 52, 10);
+    const { items, nextCursor } = await store.listRuns({ limit: 51 });
+    expect(items.map(({ id }) => id)).toEqual(ids.slice(0, 51));
+    const rest = await store.listRuns({ cursor: nextCursor ?? undefined });
+    expect(rest.items.map(({ id }) => id)).toEqual(ids.slice(51));
+  });
+
+  it('has a limit for payloads, and none for errors', async () => {
+    const { store } = await open();
+    for (let index = 0; index < 500; index += 1) {
+      await store.insertRun(aRun({ id: `${index}`, error: 'x'.repeat(8192) }));
+    }
+    expect((await store.listRuns({ limit: 500 })).items).toHaveLength(500);
   });
 
   it('holds at least one record, however large', async () => {

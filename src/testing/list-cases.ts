@@ -219,6 +219,8 @@ function runCases(): Check[] {
   const [a, b, c, d, e] = [idOf(10), idOf(11), idOf(12), idOf(13), idOf(14)] as const;
   const queries: [RunQuery, unknown[]][] = [
     [{ status: 'failed' }, [e, b]],
+    [{ status: 'completed' }, [a]],
+    [{ status: ['completed', 'failed'] }, [e, b, a]],
     [{ status: ['failed', 'cancelled'] }, [e, d, b]],
     [{ status: ['pending'] }, []],
     [{ status: [] }, []],

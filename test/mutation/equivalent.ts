@@ -411,4 +411,122 @@ export const EQUIVALENT: (Place & { replacements: string[]; reason: string })[] 
     replacements: ['index <= text.length'],
     reason: 'Another name for the same statement will do.',
   },
+  {
+    file: 'src/sql/reads.ts',
+    line: 'selects.set(table, text);',
+    text: 'selects.set(table, text);',
+    replacements: [';'],
+    reason: 'It saves time: the text is made again.',
+  },
+  {
+    file: 'src/sql/reads.ts',
+    line: 'const condition = `${owned(names, parameters, \'t.\')}t."id" = ${parameters.bind(id)}`;',
+    text: "'t.'",
+    replacements: ['""'],
+    reason: 'The column is that of the nearest table, which is the same.',
+  },
+  {
+    file: 'src/sql/reads.ts',
+    line: 'const condition = `${owned(names, parameters, \'t.\')}t."step_id" = ${parameters.bind(stepId)}`;',
+    text: "'t.'",
+    replacements: ['""'],
+    reason: 'The column is that of the nearest table, which is the same.',
+  },
+  {
+    file: 'src/sql/reads.ts',
+    line: "const mine = owned(names, parameters, 't.');",
+    text: "'t.'",
+    replacements: ['""'],
+    reason: 'The column is that of the nearest table, which is the same.',
+  },
+  {
+    file: 'src/sql/reads.ts',
+    line: "const conditions = [`${owned(names, parameters, 't.')}${isRun(runId, parameters)}`];",
+    text: "'t.'",
+    replacements: ['""'],
+    reason: 'The column is that of the nearest table, which is the same.',
+  },
+  {
+    file: 'src/sql/reads.ts',
+    line: "if (dialect.repeatsConditions && statuses?.includes('completed') === false) {",
+    text: "dialect.repeatsConditions && statuses?.includes('completed') === false",
+    replacements: ['false'],
+    reason:
+      'It finds the same, if by another index; how it is found is tested in test/plans.node.test.ts.',
+  },
+  {
+    file: 'src/sql/reads.ts',
+    line: "if (dialect.repeatsConditions && statuses?.includes('completed') === false) {",
+    text: '{\n        conditions.push(`t.${NOT_COMPLETED}`);\n      }',
+    replacements: ['{}'],
+    reason:
+      'It finds the same, if by another index; how it is found is tested in test/plans.node.test.ts.',
+  },
+  {
+    file: 'src/sql/reads.ts',
+    line: "if (!statuses || statuses.length < 2 || statuses.includes('completed')) {",
+    text: "!statuses || statuses.length < 2 || statuses.includes('completed')",
+    replacements: ['true'],
+    reason:
+      'It finds the same, if by another index; how it is found is tested in test/plans.node.test.ts.',
+  },
+  {
+    file: 'src/sql/reads.ts',
+    line: "if (!statuses || statuses.length < 2 || statuses.includes('completed')) {",
+    text: 'statuses.length < 2',
+    replacements: ['statuses.length <= 2'],
+    reason:
+      'It finds the same, if by another index; how it is found is tested in test/plans.node.test.ts.',
+  },
+  {
+    file: 'src/sql/reads.ts',
+    line: "if (!statuses || statuses.length < 2 || statuses.includes('completed')) {",
+    text: "'completed'",
+    replacements: ['""'],
+    reason:
+      'It finds the same, if by another index; how it is found is tested in test/plans.node.test.ts.',
+  },
+  {
+    file: 'src/sql/reads.ts',
+    line: 'const order = stepId === undefined ? OLDEST_OF_RUN_FIRST : OLDEST_FIRST;',
+    text: 'stepId === undefined',
+    replacements: ['true', 'false', 'stepId !== undefined'],
+    reason:
+      'What is listed is of one run, so both orders are the same; how it is sorted is tested in test/plans.node.test.ts.',
+  },
+  {
+    file: 'src/sql/sweeping.ts',
+    line: "`exists (select 1 from ${table('run_calls')} k where ${ownedAlike(names, 'k.', row)}` +",
+    text: "'k.'",
+    replacements: ['""'],
+    reason: 'The column is that of the nearest table, which is the same.',
+  },
+  {
+    file: 'src/sql/sweeping.ts',
+    line: "` and not exists (select 1 from ${table('run_steps')} s where ${ownedAlike(names, 's.', 't.')}` +",
+    text: "'s.'",
+    replacements: ['""'],
+    reason: 'The column is that of the nearest table, which is the same.',
+  },
+  {
+    file: 'src/sql/sweeping.ts',
+    line: "`select ${columns} from ${table(name)} t where ${owned(names, parameters, 't.')}${isStale[kind]()}` +",
+    text: "'t.'",
+    replacements: ['""'],
+    reason: 'The column is that of the nearest table, which is the same.',
+  },
+  {
+    file: 'src/sql/sweeping.ts',
+    line: "`t.\"status\" = 'running'${dialect.repeatsConditions ? ` and t.${NOT_COMPLETED}` : ''}` +",
+    text: '` and t.${NOT_COMPLETED}`',
+    replacements: ['``'],
+    reason: 'What is running has not completed: it helps an index.',
+  },
+  {
+    file: 'src/sql/writes.ts',
+    line: 'shape += `${ifStatus?.length} ${ifError !== undefined} ${mergeOutput}`;',
+    text: 'ifError !== undefined',
+    replacements: ['ifError === undefined'],
+    reason: 'It tells the same two shapes apart.',
+  },
 ];
