@@ -599,6 +599,17 @@ const BUGS: Record<string, [bug: Bug, caughtBy: string[]]> = {
     }),
     ['run: keys and texts of any kind are kept in payloads'],
   ],
+  'a zero below zero refused': [
+    (right) => ({
+      insertRun: async (run: Run) => {
+        const counts = run.input?.counts;
+        if (Array.isArray(counts) && counts.some((each) => Object.is(each, -0)))
+          throw new Error('-0');
+        return right.insertRun(run);
+      },
+    }),
+    ['run: numbers in payloads come back as the same numbers'],
+  ],
   'falsy members dropped': [
     (right) => ({
       getStep: changed(

@@ -53,7 +53,16 @@ const PAYLOADS: [name: string, cause: string, make: () => Record<string, unknown
     'numbers in payloads come back as the same numbers',
     'numbers turned into strings, integers of 32 bits or floats of 32 bits',
     () => ({
-      counts: [0, 1, -1, 2 ** 31, 2 ** 32 + 1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER],
+      counts: [
+        0,
+        -0,
+        1,
+        -1,
+        2 ** 31,
+        2 ** 32 + 1,
+        Number.MAX_SAFE_INTEGER,
+        Number.MIN_SAFE_INTEGER,
+      ],
       fractions: [0.1, -0.25, 1.005, 1e-7, 19.99, 1e21, 123456.789012],
       price: 24.5,
       total: 3,

@@ -197,7 +197,7 @@ export const sweepCases: Check[] = [
     'sweep: a tracker still ends what was swept, once',
     'an error that is not stored exactly as it was given, or an update that spares what a sweep has ended',
     async (store) => {
-      const { tracker, clock } = newTracker(store);
+      const { tracker, clock, reports } = newTracker(store);
       await expectSwept(store, families());
       clock.at = SWEEP.now;
       await tracker.finishRun(ID);
@@ -209,6 +209,7 @@ export const sweepCases: Check[] = [
       }
       const again = () => tracker.failRun(ID, 'late');
       await expectRejection(again, 'failRun after a finish', 'invalid_transition');
+      expectSame(reports, [], 'what the tracker reported to onTrackingError');
     },
   ),
 ];
