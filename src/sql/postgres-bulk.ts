@@ -27,15 +27,15 @@ function itemOf(column: Column): Item {
 
 const ID: Item = { name: '#id', type: 'text collate "C"', of: ({ id }) => id };
 const CONDITIONS: Item[] = [
-  { name: '#statuses', type: 'jsonb', of: ({ conditions }) => jsonOf(conditions.ifStatus) },
+  { name: '#statuses', type: 'jsonb', of: ({ conditions }) => JSON.stringify(conditions.ifStatus) },
   { name: '#error', type: 'text', of: ({ conditions }) => conditions.ifError },
   { name: '#merge', type: 'boolean', of: ({ conditions }) => conditions.mergeOutput },
-  { name: '#fields', type: 'jsonb', of: ({ columns }) => jsonOf(columns.map(({ name }) => name)) },
+  {
+    name: '#fields',
+    type: 'jsonb',
+    of: ({ columns }) => JSON.stringify(columns.map(({ name }) => name)),
+  },
 ];
-
-function jsonOf(value: unknown): string | undefined {
-  return JSON.stringify(value);
-}
 
 /**
  * Inserts rows, all but those whose id exists; gives the ids of those it inserted.

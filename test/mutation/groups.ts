@@ -46,7 +46,7 @@ export const GROUPS: Record<string, Group> = {
   },
   sql: {
     mutate: ['src/sql/{sql-store,writes,reads,sweeping,retention}.ts'],
-    tests: ['test/{sqlite,sql-}*.test.ts'],
+    tests: ['test/{sqlite,sql-,retention}*.test.ts'],
     slowTests: ['test/{owners,values,writes,delete-runs,group-commit,postgres-*}*.test.ts'],
   },
   postgres: {

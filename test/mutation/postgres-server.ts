@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
-import type { PostgresServer } from '../support/postgres-server.ts';
+import { type PostgresServer, poolsOf } from '../support/postgres-server.ts';
 
 /** What is true of a whole server, and was said when it was started. */
 const OF_SERVER = /^(fsync|full_page_writes)=/;
@@ -24,18 +24,13 @@ export async function startPostgres(
     await admin.query(`alter database ${name} set ${setting} = '${value}'`);
   }
   url.pathname = name;
-  const pools: pg.Pool[] = [];
+  const { pool, endPools } = poolsOf(url.href);
   return {
     url: url.href,
-    pool(max = 10) {
-      const pool = new pg.Pool({ connectionString: url.href, max });
-      pool.on('error', () => {});
-      pools.push(pool);
-      return pool;
-    },
+    pool,
     async stop() {
       // A mutant may have left a connection in use, for which the end of its pool would wait for ever.
-      await Promise.race([Promise.all(pools.map((pool) => pool.end())), setTimeout(1_000)]);
+      await Promise.race([endPools(), setTimeout(1_000)]);
       await admin.query(`drop database ${name} with (force)`);
       await admin.end();
     },

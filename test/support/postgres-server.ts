@@ -33,17 +33,11 @@ export async function startPostgres(flags: string[] = []): Promise<PostgresServe
   });
   await server.initialise();
   await server.start();
-  const pools: pg.Pool[] = [];
   const url = `postgres://postgres:postgres@127.0.0.1:${port}/postgres`;
+  const { pool, endPools } = poolsOf(url);
   return {
     url,
-    pool(max = 10) {
-      const pool = new pg.Pool({ connectionString: url, max });
-      // A connection that is idle when the server stops is no error of anybody's.
-      pool.on('error', () => {});
-      pools.push(pool);
-      return pool;
-    },
+    pool,
     async restart(mode) {
       const pid = Number.parseInt(readFileSync(join(databaseDir, 'postmaster.pid'), 'utf8'), 10);
       // https://www.postgresql.org/docs/current/server-shutdown.html
@@ -52,9 +46,27 @@ export async function startPostgres(flags: string[] = []): Promise<PostgresServe
       await server.start();
     },
     async stop() {
-      await Promise.all(pools.map((pool) => pool.end()));
+      await endPools();
       await server.stop();
     },
+  };
+}
+
+/** Opens pools of one database, and ends all of them. */
+export function poolsOf(connectionString: string): {
+  pool: PostgresServer['pool'];
+  endPools(): Promise<unknown>;
+} {
+  const pools: pg.Pool[] = [];
+  return {
+    pool(max = 10) {
+      const pool = new pg.Pool({ connectionString, max });
+      // A connection that is idle when the server stops is no error of anybody's.
+      pool.on('error', () => {});
+      pools.push(pool);
+      return pool;
+    },
+    endPools: () => Promise.all(pools.map((pool) => pool.end())),
   };
 }
 
