@@ -157,7 +157,7 @@ export interface PageQuery {
 
 /** Which runs, and which page of them. What is left out is not asked for. */
 export interface RunQuery extends PageQuery {
-  /** One status, or several. */
+  /** One status, or several. An empty list finds nothing. */
   status?: RunStatus | readonly RunStatus[] | undefined;
   runType?: string | undefined;
   trigger?: TriggerType | undefined;
@@ -172,7 +172,7 @@ export interface RunQuery extends PageQuery {
 
 /** Which steps of a run, and which page of them. */
 export interface StepQuery extends PageQuery {
-  /** One status, or several. */
+  /** One status, or several. An empty list finds nothing. */
   status?: StepStatus | readonly StepStatus[] | undefined;
 }
 
