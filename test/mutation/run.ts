@@ -53,8 +53,8 @@ async function mutate(name: string, mutate: string[], isSlow: boolean): Promise<
     concurrency: 2,
     // A test that waits for ever fails by its own time limit. What is left to Stryker's, which
     // counts as found too, is code that never comes to an end; not tests that are only slower.
-    timeoutMS: 60_000,
-    timeoutFactor: 3,
+    timeoutMS: isSlow ? 60_000 : 20_000,
+    timeoutFactor: isSlow ? 3 : 1.5,
     dryRunTimeoutMinutes: 15,
     reporters: ['progress-append-only'],
     ignorePatterns: ['dist', 'docs', '.git'],
