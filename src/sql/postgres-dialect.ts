@@ -62,15 +62,15 @@ export function incremented(stored: string, counts: string): string {
   return `coalesce(${stored}, '{}') || coalesce((${sums}), '{}')`;
 }
 
-/** A time as Postgres reads it, in the years that ISO 8601 has four digits for and in the others. */
+/** A time as Postgres reads it: in years of four digits or more, with an era, and without a year 0. */
 function toTimestamp(milliseconds: number): string {
   const date = new Date(milliseconds);
   const year = date.getUTCFullYear();
   const iso = date.toISOString();
-  if (year >= 1 && year <= 9999) return iso;
-  // Of `+012345-06-07T…` and `-000044-03-15T…`, what follows the year.
+  // Of `2026-…`, `+012345-06-07T…` and `-000044-03-15T…`, what follows the year.
   const rest = iso.slice(iso.indexOf('-', 1), -1);
-  return year > 0 ? `${year}${rest}+00` : `${String(1 - year).padStart(4, '0')}${rest}+00 BC`;
+  const digits = String(year > 0 ? year : 1 - year).padStart(4, '0');
+  return `${digits}${rest}+00${year > 0 ? '' : ' BC'}`;
 }
 
 const TYPES: Record<ColumnType, string> = {
@@ -82,7 +82,9 @@ const TYPES: Record<ColumnType, string> = {
 
 /** How a column is declared; ids are compared byte by byte, as lists are ordered. */
 export function typeOf(column: 'owner' | { name: string; type: ColumnType }): string {
-  if (column === 'owner' || /(^|_)id$|^retry_of$/.test(column.name)) return 'text collate "C"';
+  if (column === 'owner' || column.name.endsWith('id') || column.name === 'retry_of') {
+    return 'text collate "C"';
+  }
   return TYPES[column.type];
 }
 

@@ -84,8 +84,7 @@ function backendOf(client: PostgresClient, options: PostgresStoreOptions): Backe
     maxWrites: MAX_WRITES,
     maxSize: MAX_SIZE,
     async send(entries) {
-      const kinds = entries.length === 1 ? [entries] : inOrder(entries);
-      for (const alike of kinds) await sendTogether(alike, sending);
+      for (const alike of inOrder(entries)) await sendTogether(alike, sending);
     },
   });
   return {
@@ -118,7 +117,7 @@ async function queryTogether(
   query: (statement: Statement) => Promise<SqlRow[]>,
   writes: Write[],
 ): Promise<(boolean | undefined)[]> {
-  const kind = writes[0]?.kind;
+  const { kind } = writes[0] as Write;
   const combine =
     kind === 'insert' ? insertTogether : kind === 'update' ? updateTogether : incrementTogether;
   const rows = await query(combine(names, writes));

@@ -405,6 +405,57 @@ export const EQUIVALENT: (Place & { replacements: string[]; reason: string })[] 
     reason: 'It saves size: what is the same in all rows is then bound with each.',
   },
   {
+    file: 'src/sql/postgres-bulk.ts',
+    line: 'if (writes.every((write) => (of(write) ?? null) === value)) {',
+    text: '(of(write) ?? null) === value',
+    replacements: ['false', '(of(write) ?? null) !== value'],
+    reason: 'It saves size: what is the same in all rows is then bound with each.',
+  },
+  {
+    file: 'src/sql/postgres-dialect.ts',
+    line: "const mine = () => owned(names, parameters, 't.');",
+    text: "'t.'",
+    replacements: ['""'],
+    reason: 'The column is that of the only table there.',
+  },
+  {
+    file: 'src/sql/postgres-dialect.ts',
+    line: "`exists (select 1 from ${steps.table} s where ${ownedAlike(names, 's.', 't.')}` +",
+    text: "'s.'",
+    replacements: ['""'],
+    reason: 'The column is that of the nearest table, which is the same.',
+  },
+  {
+    file: 'src/sql/postgres.ts',
+    line: 'return kinds.filter((alike) => alike.length > 0);',
+    text: 'kinds.filter((alike) => alike.length > 0)',
+    replacements: ['kinds'],
+    reason:
+      'Of no writes no statement can be made: nothing is sent, and there is nobody to be told.',
+  },
+  {
+    file: 'src/sql/postgres.ts',
+    line: 'return kinds.filter((alike) => alike.length > 0);',
+    text: 'alike.length > 0',
+    replacements: ['true', 'alike.length >= 0'],
+    reason:
+      'Of no writes no statement can be made: nothing is sent, and there is nobody to be told.',
+  },
+  {
+    file: 'src/sql/postgres.ts',
+    line: 'if (name === undefined) {',
+    text: 'name === undefined',
+    replacements: ['true'],
+    reason: 'It saves time: the same name is made again.',
+  },
+  {
+    file: 'src/sql/postgres.ts',
+    line: 'statementNames.set(text, name);',
+    text: 'statementNames.set(text, name);',
+    replacements: [';'],
+    reason: 'It saves time: the same name is made again.',
+  },
+  {
     file: 'src/sql/postgres.ts',
     line: 'for (let index = 0; index < text.length; index += 1) {',
     text: 'index < text.length',

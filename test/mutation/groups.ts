@@ -52,6 +52,6 @@ export const GROUPS: Record<string, Group> = {
   postgres: {
     mutate: ['src/sql/{postgres,postgres-bulk,postgres-dialect,group-commit}.ts'],
     tests: ['test/{sql-options,sql-schema,group-commit,postgres-*}*.test.ts'],
-    slowTests: ['test/{postgres,owners,values,writes,delete-runs}.node.test.ts'],
+    slowTests: ['test/{postgres,owners,values,writes,delete-runs,plans}.node.test.ts'],
   },
 };

@@ -25,7 +25,7 @@ const RECORDS: Record<'old' | 'new', [number | null, RunStatus, StepStatus, Call
     [1, 'running', 'running', 'running'],
     [2, 'running', 'running', 'running'],
     [3, 'completed', 'completed', 'success'],
-    [null, 'failed', 'failed', 'error'],
+    [null, 'failed', 'failed', 'running'],
     [null, 'cancelled', 'running', 'running'],
   ],
   new: [
@@ -74,7 +74,8 @@ export async function fill(store: SqlStore, age: Age): Promise<void> {
           status,
           error: age,
           createdAt: createdAt(number),
-          updatedAt: isOld || number === 1 ? OLD : NEW,
+          // What has ended may have been written since, and its call be stale all the same.
+          updatedAt: (isOld && !isEnded(status)) || number === 1 ? OLD : NEW,
           completedAt: isEnded(status) ? endedAt : null,
         }),
       ),
