@@ -94,6 +94,21 @@ describe('a page of a SQL store', () => {
     expect(rest.items.map(({ id }) => id)).toEqual(ids.slice(51));
   });
 
+  it('tells that there is more when what was read at once is just as large as a page may be', async () => {
+    const { store } = await open();
+    const around = '{"text":""}'.length;
+    const [large, rest] = [79_000 - around, 50_000 - around];
+    const lengths = [1, ...Array.from({ length: 50 }, () => large), rest];
+    for (const [index, length] of lengths.entries()) {
+      const output = { text: 'x'.repeat(length) };
+      await store.insertRun(aRun({ id: `${index}`, output, createdAt: new Date(index) }));
+    }
+    const { items, nextCursor } = await store.listRuns({ limit: 100 });
+    expect(items).toHaveLength(51);
+    const next = await store.listRuns({ limit: 100, cursor: nextCursor ?? undefined });
+    expect(next.items.map(({ id }) => id)).toEqual(['0']);
+  });
+
   it('has a limit for payloads, and none for errors', async () => {
     const { store } = await open();
     for (let index = 0; index < 500; index += 1) {

@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SqliteStore } from '../src/sql/sqlite.js';
 import { storeCases } from '../src/testing.js';
 
@@ -15,4 +15,8 @@ describe.for([
   ['without group commit', { groupCommit: false }],
 ] as const)('a SqliteStore %s', ([, options]) => {
   for (const { name, run } of storeCases(() => open(options))) it(name, run);
+
+  it('says that its updates are conditional: without that, nobody would ask', async () => {
+    expect((await open(options)).conditionalUpdates).toBe(true);
+  });
 });

@@ -20,7 +20,15 @@ import type { Names } from './options.js';
 import { createReadStatements, type ReadStatements } from './reads.js';
 import { deleteEnded } from './retention.js';
 import type { TableName } from './tables.js';
-import { decode, payloadOf, toIncrement, toInsert, toUpdate, type Write } from './writes.js';
+import {
+  decode,
+  payloadOf,
+  toIncrement,
+  toInsert,
+  toUpdate,
+  type UpdatedTable,
+  type Write,
+} from './writes.js';
 
 /** What a database must do for a {@link SqlStore}. */
 export interface Backend {
@@ -181,7 +189,7 @@ export class SqlStore implements RunStore, StepLinkStore, RunReader {
   }
 
   async #update(
-    table: TableName,
+    table: UpdatedTable,
     id: string,
     fields: object,
     conditions?: RowConditions,

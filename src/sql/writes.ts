@@ -25,12 +25,9 @@ export interface Write {
   counts?: Record<string, number>;
 }
 
-const KINDS: Record<TableName, string> = {
-  runs: 'run',
-  run_steps: 'step',
-  run_calls: 'call',
-  run_step_links: 'step link',
-};
+/** The tables whose rows are updated, and what one is called. */
+const KINDS = { runs: 'run', run_steps: 'step', run_calls: 'call' };
+export type UpdatedTable = keyof typeof KINDS;
 
 export function toInsert(dialect: Dialect, table: TableName, record: object): Write {
   const row = record as SqlRow & { id: string };
@@ -46,7 +43,7 @@ const BY_FIELD = Object.fromEntries(
 /** @throws {RunsError} `invalid_argument` for a field that the records do not have */
 export function toUpdate(
   dialect: Dialect,
-  table: TableName,
+  table: UpdatedTable,
   id: string,
   fields: object,
   conditions: RowConditions = {},

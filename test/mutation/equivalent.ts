@@ -426,6 +426,27 @@ export const EQUIVALENT: (Place & { replacements: string[]; reason: string })[] 
     reason: 'The column is that of the nearest table, which is the same.',
   },
   {
+    file: 'src/sql/writes.ts',
+    line: "if (kind === 'update') {",
+    text: "kind === 'update'",
+    replacements: ['true'],
+    reason: 'It saves time: the name under which a text is kept is longer than it must be.',
+  },
+  {
+    file: 'src/sql/writes.ts',
+    line: 'if (text === undefined) {',
+    text: 'text === undefined',
+    replacements: ['true'],
+    reason: 'It saves time: the same text is made again.',
+  },
+  {
+    file: 'src/sql/writes.ts',
+    line: 'texts.set(shape, text);',
+    text: 'texts.set(shape, text);',
+    replacements: [';'],
+    reason: 'It saves time: the same text is made again.',
+  },
+  {
     file: 'src/sql/postgres.ts',
     line: 'return kinds.filter((alike) => alike.length > 0);',
     text: 'kinds.filter((alike) => alike.length > 0)',

@@ -61,6 +61,21 @@ export const valueCases: ValueCase[] = [
       expect((await store.listSteps('1', { status: [] })).items).toEqual([]);
     },
   },
+  {
+    name: 'fields that a record leaves out, of every type',
+    async run(database) {
+      const store = database.store({ tablePrefix: 'w_' });
+      await store.migrate();
+      await emptyTables(database, 'w_');
+      const none = { currentStep: null, startedAt: null, durationMs: null, output: null };
+      const runs = [1, 2, 3].map((number) => {
+        const left = Object.entries(aRun({ id: idOf(number) })).filter(([name]) => !(name in none));
+        return Object.fromEntries(left) as unknown as Run;
+      });
+      await Promise.all(runs.map((run) => store.insertRun(run)));
+      for (const run of runs) expect(await store.getRun(run.id)).toEqual({ ...run, ...none });
+    },
+  },
 ];
 
 async function tryOut(database: Database, text: string): Promise<void> {
