@@ -3,7 +3,7 @@ import pg from 'pg';
 import { type PostgresServer, poolsOf } from '../support/postgres-server.ts';
 
 /** What is true of a whole server, and was said when it was started. */
-const OF_SERVER = /^(fsync|full_page_writes)=/;
+const OF_SERVER = /^(fsync|full_page_writes|autovacuum)=/;
 
 let started = 0;
 

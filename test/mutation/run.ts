@@ -89,7 +89,7 @@ function keyOf(mutant: MutantResult): string {
   return `${placeOf(mutant)} ${mutant.replacement}`;
 }
 
-const settings = ['fsync=off', 'full_page_writes=off', 'max_connections=300'];
+const settings = ['fsync=off', 'full_page_writes=off', 'autovacuum=off', 'max_connections=300'];
 const postgres = await startPostgres(settings.flatMap((each) => ['-c', each]));
 process.env.MUTATION_POSTGRES = postgres.url;
 const results: MutantResult[] = [];
