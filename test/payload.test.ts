@@ -283,6 +283,18 @@ describe('what JSON cannot say', () => {
     expect(await storedInput({ id: 123n, list: [-5n] })).toEqual({ id: '123n', list: ['-5n'] });
   });
 
+  it('a bigint of more than 1 024 bits is named, since its digits take long to make', async () => {
+    const most = 2n ** 1023n - 1n;
+    const least = -(2n ** 1023n);
+    const input = { most, least, more: most + 1n, less: least - 1n };
+    expect(await storedInput(input)).toEqual({
+      most: `${most}n`,
+      least: `${least}n`,
+      more: '[bigint]',
+      less: '[bigint]',
+    });
+  });
+
   it('a number that is none becomes null', async () => {
     const input = { ratio: Number.NaN, list: [Number.POSITIVE_INFINITY, null] };
     expect(await storedInput(input)).toEqual({ ratio: null, list: [null, null] });
