@@ -16,7 +16,7 @@ const INDEXED_IN_PART = ['run_type', 'actor_id'];
 const CASTS: Record<ColumnType, string> = {
   text: '',
   time: '::text::timestamptz',
-  integer: '::bigint',
+  integer: '',
   json: '::text::jsonb',
 };
 

@@ -336,13 +336,6 @@ export const EQUIVALENT: (Place & { replacements: string[]; reason: string })[] 
   },
   {
     file: 'src/sql/postgres-dialect.ts',
-    line: 'return text.length < INDEXED_LENGTH ? begins : `${begins} and ${column} = ${value}`;',
-    text: 'text.length < INDEXED_LENGTH',
-    replacements: ['false'],
-    reason: 'It finds the same, if slowly: what is said twice is taken for rarer than it is.',
-  },
-  {
-    file: 'src/sql/postgres-dialect.ts',
     line: "return type === 'json' ? `${column}::text` : column;",
     text: "type === 'json'",
     replacements: ['true'],
@@ -445,22 +438,6 @@ export const EQUIVALENT: (Place & { replacements: string[]; reason: string })[] 
     text: 'texts.set(shape, text);',
     replacements: [';'],
     reason: 'It saves time: the same text is made again.',
-  },
-  {
-    file: 'src/sql/postgres.ts',
-    line: 'return kinds.filter((alike) => alike.length > 0);',
-    text: 'kinds.filter((alike) => alike.length > 0)',
-    replacements: ['kinds'],
-    reason:
-      'Of no writes no statement can be made: nothing is sent, and there is nobody to be told.',
-  },
-  {
-    file: 'src/sql/postgres.ts',
-    line: 'return kinds.filter((alike) => alike.length > 0);',
-    text: 'alike.length > 0',
-    replacements: ['true', 'alike.length >= 0'],
-    reason:
-      'Of no writes no statement can be made: nothing is sent, and there is nobody to be told.',
   },
   {
     file: 'src/sql/postgres.ts',
