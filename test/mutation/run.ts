@@ -109,6 +109,16 @@ const unexplained = survivors.filter(
     ),
 );
 console.log(tableOf(results));
+// Of files that were measured in part, or not at all, nothing is known.
+const measured = values.files ? [] : results.map(({ fileName }) => fileName);
+for (const known of EQUIVALENT.filter(({ file }) => measured.some((each) => each.endsWith(file)))) {
+  const alive = survivors.filter((each) => isSame(known, each));
+  for (const replacement of known.replacements) {
+    if (alive.some((each) => each.replacement === replacement)) continue;
+    console.log(`\nlisted, but found in ${known.file}, in the line ${known.line}`);
+    console.log(`- ${known.text}\n+ ${replacement}`);
+  }
+}
 for (const { file, line, text, replacement } of unexplained) {
   console.log(`\nnobody notices in ${file}, in the line ${line}\n- ${text}\n+ ${replacement}`);
 }
