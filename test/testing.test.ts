@@ -1586,16 +1586,20 @@ function keeping(
   };
 }
 
-/** A store that copies runs, and keeps of one of their fields the very object. */
+/** A store that copies runs, and keeps of one of their fields the very object until it is updated. */
 function keepingPart(field: 'startedAt' | 'input'): Bug {
   return (right) => {
-    let kept: unknown;
+    let kept: Partial<Run> = {};
     return {
       insertRun: (run: Run) => {
-        kept = run[field];
+        kept = { [field]: run[field] };
         return right.insertRun(run);
       },
-      getRun: changed(right.getRun, (run) => ({ ...run, [field]: structuredClone(kept) })),
+      updateRun: (...args: Parameters<Right['updateRun']>) => {
+        kept = {};
+        return right.updateRun(...args);
+      },
+      getRun: changed(right.getRun, (run) => ({ ...run, ...structuredClone(kept) })),
     };
   };
 }
