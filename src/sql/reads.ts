@@ -107,7 +107,7 @@ export function createReadStatements(dialect: Dialect, names: Names): ReadStatem
       from = `${table} t where ${conditionOf(statuses)}`;
     } else {
       const arms = statuses.map((each) => `select * from ${table} t where ${conditionOf([each])}`);
-      from = `(${dialect.union(arms, NEWEST_FIRST, () => parameters.bind(part.limit, 'integer'))}) t`;
+      from = `(${dialect.union(arms, NEWEST_FIRST, () => parameters.bind(part.limit))}) t`;
     }
     return ordered(`${select('runs')} ${from}`, NEWEST_FIRST, part, parameters);
   }
@@ -163,7 +163,7 @@ export function createReadStatements(dialect: Dialect, names: Names): ReadStatem
     { limit }: PageRequest,
     parameters: Parameters,
   ): Statement {
-    const limited = `${text} order by ${order} limit ${parameters.bind(limit, 'integer')}`;
+    const limited = `${text} order by ${order} limit ${parameters.bind(limit)}`;
     return { text: limited, values: parameters.values };
   }
 

@@ -55,7 +55,7 @@ export async function deleteEnded(
     const text =
       `select "id" as "id" from ${names.table(table)} where ${mine}${condition}` +
       ` and "completed_at" is not null and "completed_at" < ${parameters.bindTime(completedBefore)}` +
-      ` order by ${order} limit ${parameters.bind(limit, 'integer')}`;
+      ` order by ${order} limit ${parameters.bind(limit)}`;
     return idsOf(await execute({ text, values: parameters.values }));
   }
 
@@ -69,7 +69,7 @@ export async function deleteEnded(
       const size = rowsAtATime;
       const text =
         `delete from ${names.table(table)} where ${outer}"id" in (select "id" from ${names.table(table)}` +
-        ` where ${inner}${wanted}${also} limit ${parameters.bind(size, 'integer')}) returning "id" as "id"`;
+        ` where ${inner}${wanted}${also} limit ${parameters.bind(size)}) returning "id" as "id"`;
       const { rows, took } = await change({ text, values: parameters.values });
       rowsAtATime = Math.ceil(Math.min(MAX_ROWS, (size * MAX_PAUSE_MS) / took, size * 2));
       isMore = rows.length === size;

@@ -52,7 +52,7 @@ export function closings(
       table: table(name),
       stale: (columns = 't."id"') =>
         `select ${columns} from ${table(name)} t where ${owned(names, parameters, 't.')}${isStale[kind]()}` +
-        ` order by t."created_at", t."id" limit ${parameters.bind(limit, 'integer')}`,
+        ` order by t."created_at", t."id" limit ${parameters.bind(limit)}`,
       changes: () => {
         const changes = [
           `"status" = '${isCall ? 'error' : 'failed'}'`,
